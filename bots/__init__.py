@@ -1,0 +1,1 @@
+"""Everything that speaks to people: the fronts and what they share."""

@@ -1,0 +1,143 @@
+"""The values of a conversation, and the window of it that the model sees. Pure: no storage, no platform, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.events import FinishReason
+
+Role = Literal["system", "user", "assistant"]
+Kind = Literal["send", "regenerate", "proceed", "edit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt. ``ids`` are the exact tokens of an earlier answer; None = unknown, encode the text."""
+
+    role: Role
+    content: str
+    ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Who the model is asked to be: a system text and a title per language (``en``, ``ko``, ``zh``), and sampling.
+
+    ``text`` may be empty (no system message). ``sampling`` holds overrides by field name of ``core.engine.Sampling``.
+    """
+
+    name: str
+    title: Mapping[str, str]
+    text: Mapping[str, str]
+    sampling: Mapping[str, float | int] = field(default_factory=dict)
+
+    def system(self, language: str) -> str:
+        """The system text in ``language``, else in English, else nothing."""
+        return self.text.get(language) or self.text.get("en") or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and its answer, as stored.
+
+    ``finish_reason`` None = not answered yet. ``shown`` = the platform has confirmed the last edit. ``place`` and
+    ``refs`` are opaque to core: where to show the answer, and the messages of its parts so far. Times are Unix seconds;
+    ``asked`` is the event's own time, ``accepted`` ours. ``cost`` is what the turn takes from its person's tokens of
+    the day: ``max_tokens`` until it has ended, then prompt computed + generated. ``left_out`` counts the older turns
+    that did not fit the window. ``source`` is the turn that a regenerate, proceed or edit was made from.
+    """
+
+    id: int
+    conversation: str
+    parent: int | None
+    source: int | None
+    kind: Kind
+    user: str
+    persona: str
+    language: str
+    prompt: str
+    reply: str
+    ids: tuple[int, ...] | None
+    seed: int
+    finish_reason: FinishReason | None
+    cause: str | None
+    shown: bool
+    deleted: bool
+    attempts: int
+    place: str
+    refs: tuple[str, ...]
+    prompt_tokens: int
+    computed_tokens: int
+    reply_tokens: int
+    cost: int
+    left_out: int
+    asked: float
+    accepted: float
+    started: float | None
+    finished: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A line of a person's list. ``head`` is the newest turn of the path shown; None = cleared by ``new``."""
+
+    key: str
+    owner: str
+    title: str
+    persona: str
+    head: int | None
+    created: float
+    updated: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The messages for the model, and how many older turns were left out of them."""
+
+    messages: tuple[Message, ...]
+    left_out: int
+
+
+def groups(path: Sequence[Turn]) -> list[list[Message]]:
+    """The path (oldest first) as whole exchanges that stay or go together; deleted turns are skipped.
+
+    A ``proceed`` turn lengthens the answer before it, so it joins that exchange. The last turn, still unanswered,
+    gives its question alone; if it is a ``proceed``, its exchange ends with the assistant's text so far, which the
+    engine continues.
+    """
+    exchanges: list[list[Message]] = []
+    for turn in path:
+        if turn.deleted:
+            continue
+        if turn.kind == "proceed" and exchanges and exchanges[-1][-1].role == "assistant":
+            before = exchanges[-1].pop()
+            ids = (*before.ids, *turn.ids) if before.ids is not None and turn.ids is not None else None
+            if not turn.reply:
+                ids = before.ids
+            exchanges[-1].append(Message("assistant", before.content + turn.reply, ids))
+            continue
+        exchange = [Message("user", turn.prompt)]
+        if turn.reply:
+            exchange.append(Message("assistant", turn.reply, turn.ids))
+        exchanges.append(exchange)
+    return exchanges
+
+
+def window(system: str, exchanges: Sequence[Sequence[Message]], lengths: Sequence[int], room: int) -> Window:
+    """The newest whole exchanges that fit ``room`` tokens; ``lengths[i]`` is what ``exchanges[i]`` takes.
+
+    Replays the conversation from its start: whenever the sum overflows ``room``, the oldest exchanges go until it is at
+    most three quarters of it. So the start of the window moves seldom, and the KV cache behind it stays good for many
+    turns. The newest exchange always stays, whether or not it fits (the engine's exact test decides).
+    """
+    start, total = 0, 0
+    for i, length in enumerate(lengths):
+        total += length
+        if total > room:
+            while start < i and total > room * 3 // 4:
+                total -= lengths[start]
+                start += 1
+    head = (Message("system", system),) if system else ()
+    return Window((*head, *(message for exchange in exchanges[start:] for message in exchange)), start)
