@@ -12,6 +12,8 @@
     │   ├── NotAllowed          this person or place is not admitted, or is blocked
     │   ├── NotYours            the conversation or turn belongs to somebody else
     │   ├── NotFound            there is no such turn, conversation or persona
+    │   ├── NothingToContinue   Continue of an answer that was not cut short
+    │   ├── Expired             the event is older than what is still answered
     │   ├── StillAnswering      the turn waits or runs, so it cannot be done again yet
     │   ├── ShuttingDown        on its way down or draining; what was accepted is kept
     │   └── StoreFull           the disk takes nothing more; tried again by itself when there is room
@@ -111,6 +113,18 @@ class StillAnswering(Refused):
     """The turn waits or runs."""
 
     cause = "still_answering"
+
+
+class NothingToContinue(Refused):
+    """Continue of an answer that was not cut short."""
+
+    cause = "nothing_to_continue"
+
+
+class Expired(Refused):
+    """The event is older than what is still answered."""
+
+    cause = "expired"
 
 
 class ShuttingDown(Refused):

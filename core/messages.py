@@ -46,7 +46,8 @@ class Turn:
     ``refs`` are opaque to core: where to show the answer, and the messages of its parts so far. Times are Unix seconds;
     ``asked`` is the event's own time, ``accepted`` ours. ``cost`` is what the turn takes from its person's tokens of
     the day: ``max_tokens`` until it has ended, then prompt computed + generated. ``left_out`` counts the older turns
-    that did not fit the window. ``source`` is the turn that a regenerate, proceed or edit was made from.
+    that did not fit the window. ``source`` is the turn that a regenerate, proceed or edit was made from. ``scope`` names
+    the chat in which everybody can read the turn ("" = private): somebody else's answer to it may build on it there.
     """
 
     id: int
@@ -77,6 +78,7 @@ class Turn:
     accepted: float
     started: float | None
     finished: float | None
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +105,21 @@ class Window:
 def groups(path: Sequence[Turn]) -> list[list[Message]]:
     """The path (oldest first) as whole exchanges that stay or go together; deleted turns are skipped.
 
-    A ``proceed`` turn lengthens the answer before it, so it joins that exchange. The last turn, still unanswered,
-    gives its question alone; if it is a ``proceed``, its exchange ends with the assistant's text so far, which the
+    A turn without a question lengthens the answer before it, so it joins that exchange. The last turn, still
+    unanswered, gives its question alone; if it has none, its exchange ends with the assistant's text so far, which the
     engine continues.
     """
     exchanges: list[list[Message]] = []
     for turn in path:
         if turn.deleted:
             continue
-        if turn.kind == "proceed" and exchanges and exchanges[-1][-1].role == "assistant":
+        if not turn.prompt:
+            if not exchanges or exchanges[-1][-1].role != "assistant":
+                continue
             before = exchanges[-1].pop()
-            ids = (*before.ids, *turn.ids) if before.ids is not None and turn.ids is not None else None
-            if not turn.reply:
-                ids = before.ids
+            ids = before.ids
+            if turn.reply:
+                ids = (*ids, *turn.ids) if ids is not None and turn.ids is not None else None
             exchanges[-1].append(Message("assistant", before.content + turn.reply, ids))
             continue
         exchange = [Message("user", turn.prompt)]
