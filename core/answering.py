@@ -1,0 +1,271 @@
+"""From an accepted turn to its committed end: one task a turn, which nobody cancels.
+
+The task runs ticket and engine in an inner task, which may be cancelled; then it commits the end, and only then tells
+the viewers. A shutdown closes the inner task and leaves the turn unanswered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from time import time
+
+from core.engine import Engine, Sampling
+from core.errors import ConchError
+from core.events import Delta, Finished, Started
+from core.gate import Gate, Ticket
+from core.messages import Message, Turn, Window, groups, window
+from core.reply import Reply
+from core.store import Store
+
+log = logging.getLogger(__name__)
+Observe = Callable[[str, float, str], None]
+"""Called with a figure's name, its value and its label, for the metrics."""
+
+RETRY_SECONDS = 1.0
+"""How long to wait before the end of an answer is committed again, when the store could not take it."""
+LENGTHS_KEPT = 20_000
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is known of a turn while it waits or runs."""
+
+    reply: Reply
+    ticket: Ticket
+    answer: asyncio.Task[Finished]
+    settled: asyncio.Task[None]
+    cause: str | None = None
+    prompt: int = 0
+    computed: int = 0
+    left_out: int = 0
+    attempted: bool = False
+
+
+class Answering:
+    """The turns that wait or run, each with its task."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        gate: Gate,
+        store: Store,
+        *,
+        sampling: Callable[[Turn], Sampling],
+        system: Callable[[Turn], str],
+        observe: Observe,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        self.live: dict[int, Reply] = {}
+        self.on_change: Callable[[str, str], None] = lambda user, conversation: None
+        self._engine, self._gate, self._store = engine, gate, store
+        self._sampling, self._system, self._observe, self._clock = sampling, system, observe, clock
+        self._runs: dict[int, _Run] = {}
+        self._lengths: dict[int, int] = {}
+        self._closing = asyncio.Event()
+
+    def start(self, turn: Turn, ticket: Ticket) -> Reply:
+        """Give an accepted turn its task. Synchronous: nothing can come between the commit and this."""
+        reply = self.live[turn.id] = Reply(turn, self._store, self.cancel)
+        answer = asyncio.create_task(self._answer(turn.id), name=f"answer {turn.id}")
+        settled = asyncio.create_task(self._settle(turn.id), name=f"turn {turn.id}")
+        self._runs[turn.id] = _Run(reply, ticket, answer, settled)
+        return reply
+
+    async def cancel(self, reply: Reply, cause: str) -> None:
+        """End a turn by a person's will; returns when the end is committed. Nothing happens if it has ended."""
+        run = self._runs.get(reply.turn.id)
+        if run is None:
+            return
+        if not run.answer.done() and not run.answer.cancelling():
+            run.cause = cause
+            run.answer.cancel()
+        await asyncio.shield(run.settled)
+
+    def waiting(self, reply: Reply) -> Ticket | None:
+        """The ticket of a turn that has not been admitted yet."""
+        run = self._runs.get(reply.turn.id)
+        return run.ticket if run is not None and not run.ticket.admitted and not run.answer.done() else None
+
+    async def give_up(self, turn: Turn, cause: str) -> Turn:
+        """End a turn without running it."""
+        self._observe("finished", 1, "error")
+        return await self._commit(turn, "", None, Finished("error", cause), _NOTHING)
+
+    async def drain(self, timeout: float) -> None:
+        """Let turns run on for up to ``timeout`` seconds, then close what is left, unanswered."""
+        running = {run.settled for run in self._runs.values() if run.ticket.admitted}
+        if running and timeout > 0:
+            await asyncio.wait(running, timeout=timeout)
+        self._closing.set()
+        left = list(self._runs.values())
+        for run in reversed(left):
+            run.answer.cancel()
+        if left:
+            await asyncio.wait({run.settled for run in left})
+
+    def forget(self) -> None:
+        """Drop what was remembered of texts."""
+        self._lengths.clear()
+
+    async def _answer(self, turn_id: int) -> Finished:
+        """Wait in line, build the window, generate. The part that may be cancelled at any point."""
+        run = self._runs[turn_id]
+        reply, ticket, accepted = run.reply, run.ticket, self._clock()
+        async for queued in ticket:
+            reply.emit(queued)
+        await self._parent_settled(reply.turn)
+        self._observe("wait", self._clock() - accepted, "")
+        seen = await self._window(reply.turn)
+        run.left_out = seen.left_out
+        await self._count_attempt(run)
+        began, tokens = self._clock(), 0
+        async with aclosing(self._engine.generate(seen.messages, self._sampling(reply.turn))) as stream:
+            async for event in stream:
+                match event:
+                    case Started(prompt, computed):
+                        run.prompt, run.computed = prompt, computed
+                        ticket.started(computed)
+                    case Delta():
+                        if not tokens:
+                            self._observe("first_token", self._clock() - accepted, "")
+                        tokens += len(event.ids)
+                        reply.emit(event)
+                    case Finished():
+                        self._observe("tokens", tokens, "")
+                        if (took := self._clock() - began) > 0 and tokens:
+                            self._observe("rate", tokens / took, "")
+                        return event
+        raise RuntimeError("the engine ended a stream without Finished")
+
+    async def _settle(self, turn_id: int) -> None:
+        """The turn's task: whatever becomes of the answer, its end is committed once, then told."""
+        run = self._runs[turn_id]
+        await asyncio.wait({run.answer})
+        reply = run.reply
+        end = self._end(run)
+        if run.computed or reply.ids:
+            run.ticket.leave(run.computed + len(reply.ids))
+        else:
+            run.ticket.leave()
+        if self._engine.slots != self._gate.slots and self._engine.slots:
+            self._gate.resize(self._engine.slots)
+        if end is not None:
+            turn = await self._commit(reply.turn, reply.text, reply.ids, end, run)
+            if turn.finish_reason is not None:
+                self._observe("finished", 1, turn.finish_reason)
+                reply.end(turn)
+        elif run.attempted:
+            await self._undo_attempt(turn_id)
+        if reply.finished is None:
+            reply.close()
+        del self.live[turn_id], self._runs[turn_id]
+        self.on_change(reply.turn.user, reply.turn.conversation)
+
+    def _end(self, run: _Run) -> Finished | None:
+        """How the answer ended; None where a shutdown closed it, not a person."""
+        if run.answer.cancelled():
+            return Finished("abort", run.cause) if run.cause is not None else None
+        failure = run.answer.exception()
+        if failure is None:
+            return run.answer.result()
+        log.error("turn %d failed: %s", run.reply.turn.id, type(failure).__name__, exc_info=failure)
+        return Finished("error", "engine_failed")
+
+    async def _commit(
+        self, turn: Turn, text: str, ids: tuple[int, ...] | None, end: Finished, run: _Run | _Nothing
+    ) -> Turn:
+        """Commit the end, again and again while the store cannot take it: the disk may heal, the answer stays.
+
+        At a shutdown it gives up with the turn unanswered: the next start makes the answer again.
+        """
+        while True:
+            try:
+                return await self._store.finish(
+                    turn.id,
+                    reply=text,
+                    ids=ids,
+                    reason=end.reason,
+                    cause=end.cause,
+                    prompt_tokens=run.prompt,
+                    computed_tokens=run.computed,
+                    reply_tokens=len(ids or ()),
+                    cost=run.computed + len(ids or ()),
+                    left_out=run.left_out,
+                    at=self._clock(),
+                    shown=not turn.place,
+                )
+            except (ConchError, OSError) as failure:
+                log.error("the end of turn %d is not stored yet: %s", turn.id, failure)
+            if self._closing.is_set():
+                return turn
+            closing = asyncio.ensure_future(self._closing.wait())
+            await asyncio.wait({closing}, timeout=RETRY_SECONDS)
+            closing.cancel()
+
+    async def _count_attempt(self, run: _Run) -> None:
+        """Commit that the answer begins, so that one which takes the process down is not tried for ever."""
+        try:
+            run.attempted = True
+            run.reply.turn = await self._store.started(run.reply.turn.id, self._clock())
+        except (ConchError, OSError) as failure:
+            log.error("turn %d is answered without counting the attempt: %s", run.reply.turn.id, failure)
+
+    async def _undo_attempt(self, turn_id: int) -> None:
+        """A shutdown is no failure of the turn: it does not count as an attempt."""
+        try:
+            await self._store.unstarted(turn_id)
+        except (ConchError, OSError) as failure:
+            log.error("turn %d keeps the attempt that the shutdown ended: %s", turn_id, failure)
+
+    async def _parent_settled(self, turn: Turn) -> None:
+        """Wait the moment until the end of the turn before is committed, where it has left the GPU already.
+
+        Somebody else's answer may still wait or run: it is not waited for, since it may need this very slot.
+        """
+        before = self._runs.get(turn.parent) if turn.parent is not None else None
+        if before is not None and before.answer.done():
+            await asyncio.wait({before.settled})
+
+    async def _window(self, turn: Turn) -> Window:
+        """What the model will see: the path back, as far as it may be seen here and as far as it fits."""
+        path = await self._store.path(turn.id)
+        exchanges = groups(path[_readable(path, turn) :])
+        system = self._system(turn)
+        room = self._engine.context_window - self._sampling(turn).max_tokens
+        if system:
+            room -= await self._length([Message("system", system)])
+        lengths = [await self._length(exchange) for exchange in exchanges]
+        return window(system, exchanges, lengths, room)
+
+    async def _length(self, exchange: Sequence[Message]) -> int:
+        """Tokens that an exchange takes, remembered by its hash; the engine's own test is the exact one."""
+        key = hash(tuple(exchange))
+        if key not in self._lengths:
+            if len(self._lengths) >= LENGTHS_KEPT:
+                self._lengths.clear()
+            self._lengths[key] = await self._engine.count_tokens(exchange)
+        return self._lengths[key]
+
+
+def _readable(path: Sequence[Turn], turn: Turn) -> int:
+    """Index of the first turn of the path that may be seen in this turn's chat.
+
+    A person's own conversation is theirs; beyond it, only what was shown in this very chat, never private turns.
+    """
+    for i in range(len(path) - 1, -1, -1):
+        if path[i].conversation != turn.conversation and not (turn.scope and path[i].scope == turn.scope):
+            return i + 1
+    return 0
+
+
+class _Nothing:
+    """Figures of a turn that never ran."""
+
+    prompt = computed = left_out = 0
+
+
+_NOTHING = _Nothing()
