@@ -11,11 +11,11 @@ duration-hours-minutes = { $count } 小时 { $minutes } 分钟
 
 queued = { $ahead ->
     [0] 下一个就是您……
-   *[other] 前面还有 { $ahead } 位……
+   *[other] 前面还有 { $ahead } 个问题……
 }
 queued-time = { $ahead ->
     [0] 下一个就是您，大约还要 { $time }……
-   *[other] 前面还有 { $ahead } 位，大约 { $time }……
+   *[other] 前面还有 { $ahead } 个问题，大约 { $time }……
 }
 loading = 模型还在加载。您的问题已收到，加载完就会回答。
 paused = 回答暂停中。您的问题已收到，恢复后就会回答。
@@ -40,7 +40,7 @@ no-answer = 模型没有给出回答。请再试一次，或换个说法。
 
 refused = 抱歉，无法这样做。
 too-long-characters = 内容太长，最多 { $limit } 个字符。
-too-fast = 有点太快了，请过 { $time } 再试。
+too-fast = 有点太快了，请过 { $time }再试。
 budget-spent = 您今天的用量已用完，{ $time }后会恢复一些。
 queue-full = 现在等待的人太多，请过几分钟再试。
 queue-full-person = 您等待中的问题已达上限，请先等一个回答。
