@@ -157,6 +157,7 @@ def _unknown(key: str, known: Known, origin: str) -> str:
         has = f"{section} is a table: write [{section}] and its settings below"
     else:
         top = [name for name in known if "." not in name]
+        near = near or next((f"[{name}]" for name in difflib.get_close_matches(key, _sections(known), n=1)), None)
         has = f"there are {', '.join(top)} and the tables {', '.join(f'[{name}]' for name in _sections(known))}"
     hint = f"; did you mean {near}? ({has})" if near else f": {has}."
     return f"{origin} sets {key}, which does not exist{hint}"
