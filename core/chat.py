@@ -295,7 +295,7 @@ class Chat:
         return taken
 
     async def unfinished(self, prefix: str) -> list[Reply]:
-        """The Replies that an adapter must still show: unanswered, or not shown to the end; in the order of acceptance."""
+        """The Replies that an adapter must still show, in order: unanswered, or not shown to the end."""
         replies = {r.turn.id: r for r in self._answering.live.values() if r.turn.conversation.startswith(prefix)}
         for turn in await self._store.unshown(prefix):
             replies.setdefault(turn.id, self._reply_of(turn))
