@@ -1,0 +1,275 @@
+"""What the terminal shows and reads: answers as growing Markdown or plain text, lines typed, Ctrl-C, loading.
+
+The main thread belongs to the keyboard, because only it hears Ctrl-C and may be interrupted in the middle of a line;
+the event loop with everything else runs in a thread beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import unicodedata
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any, Protocol, TextIO
+
+from markdown_it import MarkdownIt
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.segment import Segment
+from rich.text import Text
+
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    """``text`` without what would steer a terminal (escape sequences start with a control character) or turn the
+    order of its letters round."""
+    return "".join(
+        c for c in text if c in "\n\t" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _DIRECTIONS)
+    )
+
+
+class Screen(Protocol):
+    """Where one answer after the other is shown, and Conch's own sentences between them."""
+
+    def note(self, text: str) -> None:
+        """A sentence of Conch's."""
+
+    def waiting(self, text: str) -> None:
+        """Why no word of the answer is there yet; replaces what was said before."""
+
+    def more(self, text: str) -> None:
+        """More of the answer."""
+
+    def end(self) -> None:
+        """The answer is whole, or nothing more comes of it."""
+
+
+class Lines:
+    """For pipes and files: the answer's text as it comes to ``out``, everything else to ``notes``."""
+
+    def __init__(self, out: TextIO, notes: TextIO) -> None:
+        self._out, self._notes = out, notes
+        self._said = ""
+        self._last = "\n"
+
+    def note(self, text: str) -> None:
+        print(printable(text), file=self._notes, flush=True)
+
+    def waiting(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            self.note(text)
+
+    def more(self, text: str) -> None:
+        if shown := printable(text):
+            self._out.write(shown)
+            self._out.flush()
+            self._last = shown[-1]
+
+    def end(self) -> None:
+        if self._last != "\n":
+            self.more("\n")
+        self._said = ""
+
+
+class Pane:
+    """For people: Markdown that grows. Blocks that cannot change any more are printed for good, so that the terminal
+    can scroll back; only the block that still grows is redrawn, ten times a second."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._wait = ""
+        self._open = ""
+        self._printed = False
+        self._live: Live | None = None
+
+    def note(self, text: str) -> None:
+        self._console.print(Text(printable(text)), style="dim")
+
+    def waiting(self, text: str) -> None:
+        self._wait = printable(text)
+        self._draw()
+
+    def more(self, text: str) -> None:
+        self._open += printable(text)
+        if "\n" in text and (settled := settled_length(self._open)):
+            self._print(self._open[:settled])
+            self._open = self._open[settled:]
+        self._draw()
+
+    def end(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if self._open.strip():
+            self._print(self._open)
+        if self._printed:
+            self._console.print()
+        self._wait, self._open, self._printed = "", "", False
+
+    def _print(self, source: str) -> None:
+        if self._printed:
+            self._console.print()
+        self._console.print(_Markdown(source))
+        self._printed = True
+
+    def _draw(self) -> None:
+        if self._live is None:
+            self._live = Live(
+                get_renderable=self._growing, console=self._console, refresh_per_second=10, transient=True
+            )
+            self._live.start(refresh=True)
+
+    def _growing(self) -> _Tail | Text:
+        if self._open.strip():
+            return _Tail(_Markdown(self._open), self._printed)
+        return Text("" if self._printed else self._wait, style="dim")
+
+
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"]).disable(["reference", "image"])
+"""Markdown of which no word gets lost on a terminal: HTML, link definitions and pictures stay visible as text."""
+
+
+def settled_length(source: str) -> int:
+    """Characters of ``source`` that whatever follows cannot change: all before its last block."""
+    lines = source.split("\n")[:-1]  # what a line means is known only at its end
+    tokens = _PARSER.parse("\n".join(lines))
+    starts = [token.map[0] for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
+    return sum(len(line) + 1 for line in lines[: starts[-1]]) if starts else 0
+
+
+class _Markdown(Markdown):
+    """Rich's Markdown by our parser, with the addresses of links written out."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__("", hyperlinks=False)
+        self.markup = source
+        self.parsed = _PARSER.parse(source)
+
+
+class _Tail:
+    """The last lines of something that may be taller than the terminal."""
+
+    def __init__(self, whole: Markdown, gap: bool) -> None:
+        self._whole, self._gap = whole, gap
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._whole, options.update(height=None), pad=False)
+        if self._gap:
+            yield Segment.line()
+        for line in lines[-max(1, console.height - 2) :]:
+            yield from line
+            yield Segment.line()
+
+
+class Interrupted(Exception):
+    """Ctrl-C while a line was typed."""
+
+
+class Keyboard:
+    """Lines of standard input, read by the main thread while the event loop runs in another one."""
+
+    def __init__(self, read: Callable[[str], str]) -> None:
+        self.on_interrupt: Callable[[], None] = lambda: None
+        self._read = read
+        self._jobs: SimpleQueue[tuple[str, Future[str | None]] | None] = SimpleQueue()
+        self._reading = False
+        self._work: tuple[asyncio.AbstractEventLoop, asyncio.Task[int]] | None = None
+
+    async def line(self, prompt: str = "") -> str | None:
+        """The next line; None at the end of the input. Raises Interrupted."""
+        waiting: Future[str | None] = Future()
+        self._jobs.put((prompt, waiting))
+        return await asyncio.wrap_future(waiting)
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+        """Runs ``work()`` to its end in an event loop beside the keyboard, and returns what it returns.
+
+        Ctrl-C interrupts the line that is being typed, else calls ``on_interrupt`` in the loop. SIGTERM and a closed
+        terminal cancel ``work()``, which then gives 0. To be called by the main thread.
+        """
+        result: Future[int] = Future()
+        thread = threading.Thread(target=self._run, args=(work, result), name="conch")
+        before = {name: signal.signal(name, self._heard) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            thread.start()
+            while (job := self._jobs.get()) is not None:
+                self._serve(*job)
+            thread.join()
+        finally:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+        return result.result()
+
+    def _serve(self, prompt: str, waiting: Future[str | None]) -> None:
+        """Reads one line for whoever waits for it."""
+        if not waiting.set_running_or_notify_cancel():
+            return
+        try:
+            self._reading = True
+            line = self._read(prompt)
+            self._reading = False
+        except EOFError:
+            waiting.set_result(None)
+        except KeyboardInterrupt:
+            waiting.set_exception(Interrupted())
+        else:
+            waiting.set_result(line.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        finally:
+            self._reading = False
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        """A signal, in the main thread. It raises only where a line is read, so that no wait gets lost."""
+        if self._work is not None and (number != signal.SIGINT or not self._reading):
+            loop, task = self._work
+            with suppress(RuntimeError):  # the loop has just closed
+                loop.call_soon_threadsafe(self.on_interrupt if number == signal.SIGINT else task.cancel)
+        if self._reading:
+            raise KeyboardInterrupt
+
+    def _run(self, work: Callable[[], Coroutine[Any, Any, int]], result: Future[int]) -> None:
+        async def main() -> int:
+            task = asyncio.ensure_future(work())
+            self._work = asyncio.get_running_loop(), task
+            try:
+                return await task
+            except asyncio.CancelledError:
+                return 0
+
+        try:
+            result.set_result(asyncio.run(main()))
+        except BaseException as error:
+            result.set_exception(error)
+        finally:
+            self._jobs.put(None)
+            if self._reading:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def typed(prompt: str) -> str:
+    """A line with the editing keys and the history of readline; a ``\\`` at its end goes on in the next.
+
+    Raises EOFError.
+    """
+    with suppress(ImportError):
+        import readline  # noqa: F401  # its import gives input() editing and history
+    line = input(prompt)
+    while line.endswith("\\"):
+        line = f"{line[:-1]}\n{input('… ')}"
+    return line
+
+
+def piped(prompt: str) -> str:
+    """A line of standard input that nobody types. Raises EOFError."""
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")
