@@ -1,0 +1,263 @@
+"""What Conch itself adds to a message, its memory per open conversation, and how long it holds the event loop.
+
+``python -m benchmarks.overhead [--json FILE]``. The scripted engine stands for the model, a Channel without pacing for
+the platform; between them is the real program: Chat, Gate, the Store on disk, Reply and show(). Messages arrive by
+their own clock (Poisson), whether or not the ones before are done, so a stall is felt by all that come during it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import count, cycle
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+from benchmarks.machine import description, quantile, table
+from benchmarks.stopwatch import LoopLag, Passage, Screen, TimedEngine, commit_times, resident_bytes
+from bots.streaming import Pacing, show
+from core.chat import Chat, Options
+from core.engine import Sampling
+from core.gate import Gate
+from core.limits import Limits
+from core.messages import Persona
+from core.store import Store
+
+DELTAS = 20
+DELAY = 0.01
+"""Seconds from one token of the scripted engine to the next: about what a small model takes."""
+SLOTS = 256
+"""More than ever run at once at the rates measured: waiting for the model is not what Conch adds."""
+WARM_UP = 20
+OPENED_TOGETHER = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured. ``alone`` messages are sent one after the other in the case of one conversation."""
+
+    conversations: tuple[int, ...] = (1, 100, 1000)
+    rate: float = 100.0
+    seconds: float = 20.0
+    alone: int = 100
+    idle: int = 1000
+    commits: int = 300
+    seed: int = 1
+
+
+@dataclass
+class Case:
+    """What was measured with so many open conversations."""
+
+    conversations: int
+    took: float
+    passages: list[Passage]
+    lags: list[float]
+    commits: list[float]
+
+    def row(self) -> dict[str, object]:
+        """The case's figures by name; times in milliseconds."""
+        added = [p.before + p.after for p in self.passages]
+        return {
+            "open": self.conversations,
+            "messages": len(self.passages),
+            "messages_per_s": len(self.passages) / self.took,
+            "accept_ms_p50": _ms([p.accepted - p.due for p in self.passages], 0.5),
+            "accept_ms_p99": _ms([p.accepted - p.due for p in self.passages], 0.99),
+            "before_ms_p50": _ms([p.before for p in self.passages], 0.5),
+            "before_ms_p99": _ms([p.before for p in self.passages], 0.99),
+            "after_ms_p50": _ms([p.after for p in self.passages], 0.5),
+            "after_ms_p99": _ms([p.after for p in self.passages], 0.99),
+            "added_ms_p50": _ms(added, 0.5),
+            "added_ms_p99": _ms(added, 0.99),
+            "loop_stall_ms_p99": _ms(self.lags, 0.99),
+            "loop_stall_ms_max": _ms(self.lags, 1.0),
+            "commit_ms_p50": _ms(self.commits, 0.5),
+            "commit_ms_p99": _ms(self.commits, 0.99),
+        }
+
+
+class Bench:
+    """The program under measurement: one Chat, and the conversations that people have open in it."""
+
+    def __init__(self, chat: Chat, engine: TimedEngine) -> None:
+        self._chat, self._engine = chat, engine
+        self._pacing = Pacing(rate=1e9, period=1.0)
+        self._numbers = count(1)
+        self._watchers: list[asyncio.Task[None]] = []
+
+    async def open(self, conversations: int) -> None:
+        """Open more, until there are so many: each asks once, is answered, and its person goes on watching."""
+        together = asyncio.Semaphore(OPENED_TOGETHER)
+
+        async def one(person: int) -> None:
+            async with together:
+                await self.message(person, perf_counter())
+
+        people = range(len(self._watchers), conversations)
+        async with asyncio.TaskGroup() as group:
+            for person in people:
+                group.create_task(one(person))
+        self._watchers += [asyncio.create_task(self._watch(f"web:{person}")) for person in people]
+        await asyncio.sleep(0)
+
+    async def message(self, person: int, due: float) -> Passage:
+        """One message from its arrival to the last edit of its answer."""
+        number = next(self._numbers)
+        text = f"words={DELTAS} {number}"
+        passage = self._engine.passages[text] = Passage(due)
+        user, key = f"web:{person}", f"web:{person}:1"
+        reply = await self._chat.send(key, user, f"web:{number}", text, place="screen")
+        passage.accepted = perf_counter()
+        screen = Screen(passage, self._pacing.chat(key, 0.0))
+        await show(reply, screen, _say)
+        del self._engine.passages[text]
+        if len(screen.text.split()) != DELTAS or not reply.turn.shown:
+            raise AssertionError(f"message {number} was not answered in full: {screen.text!r}")
+        return passage
+
+    async def one_by_one(self, messages: int) -> list[Passage]:
+        """One person asks, reads, and asks again."""
+        return [await self.message(0, perf_counter()) for _ in range(messages)]
+
+    async def stream(self, rate: float, seconds: float, random: Random) -> list[Passage]:
+        """Everybody asks in turn, ``rate`` messages a second in all, at moments that no answer shifts."""
+        people, due, end = cycle(range(len(self._watchers))), perf_counter(), perf_counter() + seconds
+        running = []
+        while (due := due + random.expovariate(rate)) < end:
+            await asyncio.sleep(max(due - perf_counter(), 0.0))
+            running.append(asyncio.create_task(self.message(next(people), due)))
+        return await asyncio.gather(*running)
+
+    async def close(self) -> None:
+        """Everybody leaves."""
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+
+    async def _watch(self, user: str) -> None:
+        async for _ in self._chat.changes(user):
+            pass
+
+
+@asynccontextmanager
+async def bench(folder: Path) -> AsyncIterator[Bench]:
+    """A whole core on a new store, warmed up."""
+    with TemporaryDirectory(dir=folder, prefix="conch-bench-") as data:
+        async with Store.open(Path(data)) as store:
+            engine = TimedEngine(slots=SLOTS, delay=DELAY)
+            await engine.ready()
+            gate = Gate(SLOTS, waiting=10_000, waiting_per_person=10_000)
+            chat = Chat(
+                engine,
+                gate,
+                store,
+                personas={
+                    "assistant": Persona("assistant", {"en": "Assistant"}, {"en": "You are a helpful assistant."})
+                },
+                limits=Limits(messages_per_minute=100_000, tokens_per_day=10**9, characters=8000),
+                sampling=Sampling(max_tokens=256),
+                options=Options(persona="assistant"),
+            )
+            running = Bench(chat, engine)
+            await running.open(1)
+            await running.one_by_one(WARM_UP)
+            yield running
+            await running.close()
+            await chat.drain(1.0)
+
+
+async def memory(folder: Path, conversations: int) -> float:
+    """Bytes of physical memory for each open conversation in which nothing happens.
+
+    The growth of the process's resident memory while so many people open a conversation, ask once, are answered and
+    stay: whatever the program, its libraries, SQLite's caches and the allocator keep for them, nothing left out. The
+    sockets of a platform are not in it.
+    """
+    async with bench(folder) as running:
+        gc.collect()
+        before = resident_bytes()
+        await running.open(1 + conversations)
+        gc.collect()
+        return (resident_bytes() - before) / conversations
+
+
+async def case(conversations: int, plan: Plan, folder: Path) -> Case:
+    """Messages among so many open conversations: one after the other in a single one, else a stream of them."""
+    async with bench(folder) as running:
+        await running.open(conversations)
+        gc.collect()
+        async with LoopLag() as loop:
+            began = perf_counter()
+            if conversations == 1:
+                passages = await running.one_by_one(plan.alone)
+            else:
+                passages = await running.stream(plan.rate, plan.seconds, Random(plan.seed))
+            took = perf_counter() - began
+    return Case(conversations, took, passages, loop.lags, commit_times(folder, plan.commits))
+
+
+async def measure(plan: Plan, folder: Path) -> dict[str, object]:
+    """Run the whole plan on stores under ``folder``. Returns what ``--json`` writes: the last case gives the figures."""
+    where = description()
+    bytes_each = await memory(folder, plan.idle)
+    rows = [(await case(conversations, plan, folder)).row() for conversations in plan.conversations]
+    names = ("added_ms_p50", "added_ms_p99", "loop_stall_ms_p99", "messages_per_s", "commit_ms_p99")
+    return {
+        "figures": {name: rows[-1][name] for name in names} | {"bytes_per_idle_conversation": round(bytes_each)},
+        **where,
+        "plan": asdict(plan) | {"deltas": DELTAS, "delay_s": DELAY, "slots": SLOTS},
+        "rows": rows,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    plan = Plan()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
+    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where the stores lie: the disk measured")
+    parser.add_argument("--seconds", type=float, default=plan.seconds, help="how long messages stream in each case")
+    parser.add_argument("--rate", type=float, default=plan.rate, help="messages a second, of all people together")
+    chosen = parser.parse_args(arguments)
+    report = asyncio.run(measure(replace(plan, seconds=chosen.seconds, rate=chosen.rate), chosen.folder))
+    print(_printed(report))
+    if chosen.json is not None:
+        chosen.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 0
+
+
+def _printed(report: dict[str, Any]) -> str:
+    """The report for a reader."""
+    figures, plan, machine = report["figures"], report["plan"], report["machine"]
+    return "\n".join(
+        (
+            f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_average']}",
+            f"{plan['rate']:.0f} messages/s where more than one conversation is open; {DELTAS} deltas; times in ms",
+            "",
+            table(report["rows"]),
+            "",
+            *(f"{name:28}{value:12,.2f}" for name, value in figures.items()),
+        )
+    )
+
+
+def _ms(seconds: Sequence[float], q: float) -> float:
+    return round(quantile(seconds, q) * 1000, 3)
+
+
+def _say(key: str, **values: object) -> str:
+    return key
+
+
+if __name__ == "__main__":
+    sys.exit(main())

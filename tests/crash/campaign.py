@@ -1,0 +1,113 @@
+"""One crash run: people talk, the process is killed and started again, and in the end everybody looks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import cycle
+from random import Random
+
+from tests.crash.judge import Verdict, judge
+from tests.crash.platforms import Client, Platform
+from tests.crash.program import Program
+from tests.crash.records import Book, Sent
+
+PEOPLE = 4
+MESSAGES_PER_KILL = 3
+OPEN_PER_CONVERSATION = 2
+PATIENCE_SECONDS = 30.0
+"""How long after the last start every answer must be there."""
+MOMENTS = ("answering", "sending", "answering", "starting", "answering", "any")
+"""When the process is killed, in turn: at least half between a yes and the end of that answer."""
+
+
+async def run(platform: Platform, program: Program, *, kills: int, random: Random) -> Verdict:
+    """Kill the program so many times while people talk to it, then let them judge."""
+    book = Book()
+    await program.start()
+    await program.ready()
+    async with platform.clients(program, book, PEOPLE) as clients:
+        stop = asyncio.Event()
+        talks = [
+            asyncio.create_task(_talk(client, conversation, book, random, stop))
+            for client in clients
+            for conversation in client.conversations
+        ]
+        try:
+            for moment in _moments(kills):
+                await asyncio.wait_for(_come(moment, book, random), PATIENCE_SECONDS)
+                await program.kill()
+                book.killed()
+                await program.start()
+            stop.set()
+            book.nudge()
+            await program.ready()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await asyncio.gather(*talks)
+            with suppress(TimeoutError):  # what has no end by then is the judge's business
+                async with asyncio.timeout(PATIENCE_SECONDS - program.starts[-1]):
+                    await book.until(lambda: not book.unanswered())
+            seen = [answer for client in clients for answer in await client.look()]
+        finally:
+            for talk in talks:
+                talk.cancel()
+            await asyncio.gather(*talks, return_exceptions=True)
+    verdict = judge(book, seen)
+    _judge_run(verdict, book, await program.terminate())
+    return verdict
+
+
+async def _talk(client: Client, conversation: str, book: Book, random: Random, stop: asyncio.Event) -> None:
+    """Ask, hear the yes, think a moment, ask the next, without waiting for every answer."""
+    mine: list[Sent] = []
+    while True:
+        await book.until(
+            lambda: stop.is_set() or sum(not sent.ended for sent in mine if sent.accepted) < OPEN_PER_CONVERSATION
+        )
+        if stop.is_set():
+            return
+        prompt = f"words={random.randint(5, 30)} {random.getrandbits(64):016x}"
+        mine.append(book.sends(Sent(f"{random.getrandbits(96):024x}", conversation, prompt)))
+        await client.send(mine[-1])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), random.uniform(0, 0.4))
+
+
+def _moments(kills: int) -> Sequence[str]:
+    return [moment for moment, _ in zip(cycle(MOMENTS), range(kills), strict=False)]
+
+
+async def _come(moment: str, book: Book, random: Random) -> None:
+    """Returns at the moment to kill. The process was started just before."""
+    if moment == "starting":
+        await asyncio.sleep(random.uniform(0, 1.5))
+        return
+    owed = MESSAGES_PER_KILL * (book.kills + 1)
+    await book.until(lambda: sum(sent.accepted for sent in book.sent) >= owed)
+    match moment:
+        case "any":
+            await asyncio.sleep(random.uniform(0, 1.5))
+        case "sending":
+            tried = len(book.sent)
+            await book.until(lambda: len(book.sent) > tried)
+            await asyncio.sleep(random.uniform(0, 0.02))
+        case "answering":
+            while True:
+                await book.until(lambda: bool(book.unanswered()))
+                await asyncio.sleep(random.uniform(0, 0.5))
+                if book.unanswered():
+                    return
+
+
+def _judge_run(verdict: Verdict, book: Book, exit_code: int) -> None:
+    """Was the run hard enough, and did the program end well after it?"""
+    if verdict.messages < MESSAGES_PER_KILL * book.kills:
+        verdict.wrongs.append(f"{verdict.messages} messages are too few for {book.kills} kills")
+    if 2 * book.kills_in_answers < book.kills:
+        verdict.wrongs.append(f"only {book.kills_in_answers} of {book.kills} kills hit an answer")
+    refused = [sent for sent in book.sent if sent.refused is not None]
+    if refused:
+        verdict.wrongs.append(f"{len(refused)} messages were refused, the first for {refused[0].refused}")
+    if exit_code:
+        verdict.wrongs.append(f"asked to end, it ended with {exit_code}")

@@ -1,0 +1,32 @@
+"""The seam between a crash run and the platform that its clients are on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from tests.crash.program import Program
+from tests.crash.records import Book, Seen, Sent
+
+
+class Client(Protocol):
+    """One person at one device, with the manners of the platform's own program: it resends, reconnects, reloads."""
+
+    conversations: Sequence[str]
+
+    async def send(self, sent: Sent) -> None:
+        """Send until somebody answers, always as the same event; enters into the book what the answer was."""
+
+    async def look(self) -> list[Seen]:
+        """What a person who opens everything anew sees, each conversation in the order in which it is shown."""
+
+
+class Platform(Protocol):
+    """What it takes to run Conch on one platform and to be its users."""
+
+    settings: dict[str, str]
+    """Environment of the program, beyond the engine and the port."""
+
+    def clients(self, program: Program, book: Book, count: int) -> AbstractAsyncContextManager[Sequence[Client]]:
+        """So many people, who follow their conversations through every restart and enter what they see."""
