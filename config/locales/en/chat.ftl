@@ -57,6 +57,7 @@ queue-full-person = You already have as many questions waiting as fit. Please wa
 not-allowed = Sorry, you are not admitted here. Ask the person who runs this bot.
 not-yours = Only the person who asked can do that.
 not-found = That is not here any more.
+nothing-to-continue = There is nothing to continue here.
 still-answering = I am still at this answer. Wait for its end, or stop it.
 shutting-down = Conch is shutting down. Please try again in a few minutes.
 empty = There is no question in this message.
@@ -66,7 +67,7 @@ failed = Sorry, something went wrong. Please try again.
 
 left-out = Older messages of this conversation no longer fit and were not read for this answer.
 cut-by-length = The answer reached its greatest length. “Continue” goes on from here.
-rest-as-file = The rest of the answer is in this file:
+rest-as-file = The answer goes on in this file, which holds all of it.
 rest-file-name = answer.md
 answer-removed = The answer could not be shown here.
 weak-language = A note: this model understands English best and is weaker in Korean. In doubt, check what it says.

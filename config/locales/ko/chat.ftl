@@ -47,6 +47,7 @@ queue-full-person = 기다리는 질문이 이미 최대입니다. 먼저 답변
 not-allowed = 죄송하지만 이곳을 사용할 권한이 없습니다. 봇 운영자에게 문의해 주세요.
 not-yours = 질문한 사람만 할 수 있습니다.
 not-found = 더 이상 찾을 수 없습니다.
+nothing-to-continue = 이어서 쓸 답변이 없습니다.
 still-answering = 아직 답변하는 중입니다. 끝날 때까지 기다리거나 중지해 주세요.
 shutting-down = Conch가 종료되는 중입니다. 몇 분 뒤에 다시 시도해 주세요.
 empty = 메시지에 질문이 없습니다.
@@ -56,7 +57,7 @@ failed = 죄송합니다. 문제가 생겼습니다. 다시 시도해 주세요.
 
 left-out = 대화가 길어져 오래된 메시지는 이번 답변에 반영되지 않았습니다.
 cut-by-length = 답변이 최대 길이에 이르렀습니다. ‘계속’을 누르면 이어집니다.
-rest-as-file = 나머지 답변은 이 파일에 있습니다:
+rest-as-file = 답변이 길어 전체를 이 파일에 담았습니다.
 rest-file-name = answer.md
 answer-removed = 여기에 답변을 표시할 수 없었습니다.
 weak-language = 참고: 이 모델은 영어에 가장 강하고 한국어는 서툽니다. 중요한 내용은 꼭 확인해 주세요.

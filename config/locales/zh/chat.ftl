@@ -47,6 +47,7 @@ queue-full-person = 您等待中的问题已达上限，请先等一个回答。
 not-allowed = 抱歉，您没有使用权限。请联系机器人的管理者。
 not-yours = 只有提问的人可以这样做。
 not-found = 这里已经找不到它了。
+nothing-to-continue = 这里没有可以继续的回答。
 still-answering = 我还在回答这个问题。请等它结束，或先停止。
 shutting-down = Conch 正在关闭，请过几分钟再试。
 empty = 这条消息里没有问题。
@@ -56,7 +57,7 @@ failed = 抱歉，出了点问题，请再试一次。
 
 left-out = 对话较长，这次回答没有读到较早的消息。
 cut-by-length = 回答已达到最大长度，点“继续”可以接着写。
-rest-as-file = 其余内容在这个文件里：
+rest-as-file = 回答较长，完整内容在这个文件里。
 rest-file-name = answer.md
 answer-removed = 无法在这里显示回答。
 weak-language = 提示：这个模型最擅长英语，韩语较弱。重要内容请自行核对。
