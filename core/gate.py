@@ -1,0 +1,444 @@
+"""The gate: the async lock round the one GPU. Who is next, how many go before you, how long that takes.
+
+It owns the line of waiting tickets, the tickets that run, and what each person has had. Only code on one event loop
+calls it, and nothing in it awaits except a ticket's own iteration, so every change is whole.
+
+**Who is next.** Each person has an account of GPU time in tokens, prompt computed + generated. A turn counts at once
+with its ``max_tokens`` when it is admitted, with its prompt when that is known, and is corrected when it ends. Next is
+the person with the least, among equals who came first. A conversation keeps its order and runs one turn at a time.
+
+Accounts halve every ``half_life``. Between people who are both in line they keep their distance instead: to halve a
+lead that somebody has just taken would give it to them for nothing, again and again. And who comes back from an absence
+starts at most one answer below the level that the line has reached: absence is no right to the GPU for minutes on end.
+This is start-time fair queueing (Goyal, Vin and Cheng, 1996) with a memory. So two people who both wait get the same
+within two answers each, whatever came before, and whoever floods gets one share like everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count, islice
+from statistics import median
+
+from core.errors import QueueFull
+from core.events import Queued
+
+REMEMBERED = 33
+"""Turns whose service time and cost make the estimate: enough for a steady median, few enough to follow the load."""
+TOLD_AT_ONCE = 64
+"""Tickets woken in one step of the loop when places fall, so that a long line does not hold up everything else."""
+
+
+class Accounts:
+    """What each person has had, in tokens.
+
+    People in line have a tag on a scale that only grows; ``_reached`` is the greatest tag that was admitted yet. The
+    account is the tag seen from there: ``_level``, which halves with time, plus the distance to ``_reached``, which
+    does not. People away have an account that halves, and are forgotten when less than one token is left of it.
+    """
+
+    def __init__(self, half_life: float, clock: Callable[[], float]) -> None:
+        self._half_life, self._clock = half_life, clock
+        self._tags: dict[str, float] = {}
+        self._away: dict[str, tuple[float, float]] = {}
+        self._reached = 0.0
+        self._level, self._since = 0.0, clock()
+        self._sweep_at = 64
+
+    def __getitem__(self, user: str) -> float:
+        """Tokens on the account of ``user`` now."""
+        if user in self._tags:
+            return max(0.0, self._level_now() + self._tags[user] - self._reached)
+        account, since = self._away.get(user, (0.0, 0.0))
+        return self._halved(account, since)
+
+    def __len__(self) -> int:
+        """How many people are remembered."""
+        return len(self._tags) + len(self._away)
+
+    @property
+    def tags(self) -> Mapping[str, float]:
+        """The order of those in line: least first."""
+        return self._tags
+
+    def come(self, user: str, head_start: float) -> None:
+        """``user`` enters the line, at most ``head_start`` tokens below the level it has reached."""
+        if user not in self._tags:
+            lead = self[user] - self._level_now()
+            self._away.pop(user, None)
+            self._tags[user] = self._reached + max(lead, -head_start)
+
+    def go(self, user: str) -> None:
+        """``user`` has nothing in line any more."""
+        account = self[user]
+        del self._tags[user]
+        if account >= 1:
+            self._away[user] = account, self._clock()
+        if len(self._away) > self._sweep_at:
+            self._away = {who: had for who, had in self._away.items() if self._halved(*had) >= 1}
+            self._sweep_at = 64 + 2 * len(self._away)
+
+    def reach(self, user: str) -> None:
+        """``user`` is admitted: the level of the line rises to theirs."""
+        if (rise := self._tags[user] - self._reached) > 0:
+            self._level, self._since = self._level_now() + rise, self._clock()
+            self._reached = self._tags[user]
+
+    def charge(self, user: str, tokens: float) -> None:
+        """More (or, as a correction, less) on the account of ``user``, who is in line."""
+        self._tags[user] += tokens
+
+    def _level_now(self) -> float:
+        return self._halved(self._level, self._since)
+
+    def _halved(self, account: float, since: float) -> float:
+        return account * math.exp2(-max(0.0, self._clock() - since) / self._half_life)
+
+
+class Ticket:
+    """A place in line. Iterate it to wait; ``leave`` it whatever happens."""
+
+    def __init__(self, gate: Gate, user: str, conversation: str, tokens: int, number: int) -> None:
+        self.user, self.conversation, self.tokens = user, conversation, tokens
+        self.number = number
+        """Order of coming; a ticket that took another's place has that one's."""
+        self.admitted_at: float | None = None
+        self.charged = 0
+        self.left = False
+        self._gate = gate
+        self._moved = asyncio.Event()
+
+    @property
+    def admitted(self) -> bool:
+        """Whether its turn has come (also after it left)."""
+        return self.admitted_at is not None
+
+    @property
+    def ahead(self) -> int:
+        """How many go first if nobody else comes; what runs now counts as one while it has to be waited for."""
+        return self._gate.place(self).ahead
+
+    @property
+    def seconds(self) -> float | None:
+        """About how long until it is admitted; None until a turn was measured."""
+        return self._gate.place(self).seconds
+
+    async def __aiter__(self) -> AsyncIterator[Queued]:
+        """The place at once if it must wait, then whenever ``ahead`` falls or the cause changes; ends when admitted.
+
+        A place never rises: who comes later and goes first is not shown as a step back. Several may iterate. Raises
+        CancelledError if the ticket was left, like a future that was cancelled: nobody goes on without a place.
+        """
+        told: Queued | None = None
+        while not self.admitted and not self.left:
+            now = self._gate.place(self)
+            if told is None or now.ahead < told.ahead or now.cause != told.cause:
+                told = now if told is None or now.ahead <= told.ahead else Queued(told.ahead, now.seconds, now.cause)
+                yield told
+            else:
+                self._gate.watch()
+                await self._moved.wait()
+        if self.left:
+            raise asyncio.CancelledError("the ticket has left the line")
+
+    def wake(self) -> None:
+        """Those who iterate look again."""
+        self._moved.set()
+        self._moved.clear()
+
+    def started(self, computed: int) -> None:
+        """The engine computes ``computed`` tokens of prompt for it: they count too."""
+        self._gate.started(self, computed)
+
+    def leave(self, tokens: int | None = None) -> None:
+        """Gives the place or the slot back; at any point, any number of times, only the first counts.
+
+        ``tokens`` = prompt computed + generated in truth; None = nothing was computed.
+        """
+        self._gate.leave(self, tokens)
+
+
+class Gate:
+    """At most ``slots`` turns at once, ``waiting`` tickets in line and ``waiting_per_person`` of one person.
+
+    ``slots=1`` is a plain lock. ``half_life`` in seconds of ``clock``.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        *,
+        waiting: int,
+        waiting_per_person: int,
+        half_life: float = 600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.slots = slots
+        self.paused = False
+        self.accounts = Accounts(half_life, clock)
+        self._bound, self._bound_per_person = waiting, waiting_per_person
+        self._clock = clock
+        self._numbers = count()
+        self._lines: dict[str, deque[Ticket]] = {}  # conversation -> waiting, first come first
+        self._running: dict[str, Ticket] = {}  # conversation -> ticket, in order of admission
+        self._waiting = 0
+        self._waiting_of: dict[str, int] = {}
+        self._in_line: dict[str, int] = {}  # person -> tickets that wait or run
+        self._recent: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)  # (seconds, tokens) of turns that ended
+        self._places: dict[Ticket, _Place] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._telling, self._news = False, False
+
+    @property
+    def waiting(self) -> int:
+        """How many tickets wait."""
+        return self._waiting
+
+    @property
+    def running(self) -> int:
+        """How many tickets hold a slot."""
+        return len(self._running)
+
+    @property
+    def cause(self) -> str | None:
+        """Why nothing moves, as a key of wording; None where it moves."""
+        if self.slots == 0:
+            return "loading"
+        return "paused" if self.paused else None
+
+    def join(
+        self,
+        user: str,
+        conversation: str,
+        tokens: int,
+        *,
+        past_bounds: bool = False,
+        extra: int = 0,
+        instead_of: Ticket | None = None,
+    ) -> Ticket:
+        """A ticket for a turn of at most ``tokens`` generated tokens, admitted at once if it can be.
+
+        ``past_bounds``: never refused. ``extra``: how many past the bounds are still accepted. ``instead_of``: a ticket
+        of the same person and conversation; if it still waits, it is left, and the new one has its place and no bound.
+        Raises QueueFull, and then nothing has changed.
+        """
+        if instead_of is not None and instead_of in self._lines.get(conversation, ()) and instead_of.user == user:
+            return self._replace(instead_of, tokens)
+        blocked = conversation in self._running or conversation in self._lines
+        if not past_bounds and (blocked or self.paused or self.running >= self.slots):
+            if self._waiting_of.get(user, 0) >= self._bound_per_person + extra:
+                raise QueueFull(person=True)
+            if self._waiting >= self._bound + extra:
+                raise QueueFull
+        ticket = Ticket(self, user, conversation, tokens, next(self._numbers))
+        self.accounts.come(user, head_start=tokens)
+        self._in_line[user] = self._in_line.get(user, 0) + 1
+        self._lines.setdefault(conversation, deque()).append(ticket)
+        self._count_waiting(user, 1)
+        self._places = None  # nobody else's place falls by it, so nobody is told
+        self._admit()
+        return ticket
+
+    def resize(self, slots: int) -> None:
+        """From now on ``slots`` at once; 0 admits nothing. What runs goes on, even if it is more than that."""
+        self.slots = slots
+        self._admit()
+        self._tell()
+
+    def pause(self) -> None:
+        """Admits nothing new; what runs goes on."""
+        self.paused = True
+        self._tell()
+
+    def unpause(self) -> None:
+        """Admits again."""
+        self.paused = False
+        self._admit()
+        self._tell()
+
+    def started(self, ticket: Ticket, computed: int) -> None:
+        """See ``Ticket.started``."""
+        if ticket.admitted and not ticket.left:
+            self.accounts.charge(ticket.user, computed)
+            ticket.charged += computed
+            self._places = None
+
+    def leave(self, ticket: Ticket, tokens: int | None) -> None:
+        """See ``Ticket.leave``."""
+        if ticket.left:
+            return
+        ticket.left = True
+        if ticket.admitted_at is None:
+            self._take_out(ticket)
+        else:
+            del self._running[ticket.conversation]
+            self.accounts.charge(ticket.user, (tokens or 0) - ticket.charged)
+            if tokens is not None:
+                self._recent.append((self._clock() - ticket.admitted_at, tokens))
+        self._in_line[ticket.user] -= 1
+        if not self._in_line[ticket.user]:
+            del self._in_line[ticket.user]
+            self.accounts.go(ticket.user)
+        ticket.wake()
+        self._admit()
+        self._tell()
+
+    def place(self, ticket: Ticket) -> Queued:
+        """Where ``ticket`` stands now; ``Queued(0, 0.0)`` if it does not wait."""
+        if ticket.admitted or ticket.left:
+            return Queued(0, 0.0)
+        if self._places is None:
+            forecast = _Forecast(self._lines, self.accounts.tags, self._recent)
+            self._places = forecast.places(self._running, self.slots, self._clock())
+        place = self._places[ticket]
+        busy = self.slots <= self.running > 0 or ticket.conversation in self._running
+        seconds = None if place.due is None else max(0.0, place.due - self._clock())
+        return Queued(place.before + busy, seconds, self.cause)
+
+    def watch(self) -> None:
+        """Somebody of the running loop waits to be told of changes."""
+        if (loop := asyncio.get_running_loop()) is not self._loop:
+            self._loop, self._telling = loop, False
+
+    def _replace(self, old: Ticket, tokens: int) -> Ticket:
+        ticket = Ticket(self, old.user, old.conversation, tokens, old.number)
+        line = self._lines[old.conversation]
+        line[line.index(old)] = ticket
+        old.left = True
+        old.wake()
+        self._places = None
+        return ticket
+
+    def _take_out(self, ticket: Ticket) -> None:
+        line = self._lines[ticket.conversation]
+        line.remove(ticket)
+        if not line:
+            del self._lines[ticket.conversation]
+        self._count_waiting(ticket.user, -1)
+
+    def _count_waiting(self, user: str, more: int) -> None:
+        self._waiting += more
+        self._waiting_of[user] = self._waiting_of.get(user, 0) + more
+        if not self._waiting_of[user]:
+            del self._waiting_of[user]
+
+    def _admit(self) -> None:
+        """Fills the free slots."""
+        while not self.paused and self.running < self.slots:
+            tags = self.accounts.tags
+            heads = [line[0] for conversation, line in self._lines.items() if conversation not in self._running]
+            if not heads:
+                return
+            ticket = min(heads, key=lambda head: (tags[head.user], head.number))
+            self._take_out(ticket)
+            ticket.admitted_at = self._clock()
+            ticket.charged = ticket.tokens
+            self._running[ticket.conversation] = ticket
+            self.accounts.reach(ticket.user)
+            self.accounts.charge(ticket.user, ticket.tokens)
+            self._places = None
+            ticket.wake()
+
+    def _tell(self) -> None:
+        """Places may have fallen: those who iterate look again, once however much happens in one step of the loop."""
+        self._places = None
+        self._news = True
+        if self._loop is not None and not self._telling and not self._loop.is_closed():
+            self._telling = True
+            self._loop.call_soon(self._tell_some, iter(()))
+
+    def _tell_some(self, rest: Iterator[Ticket]) -> None:
+        batch = list(islice(rest, TOLD_AT_ONCE))
+        if not batch:
+            if not self._news:
+                self._telling = False
+                return
+            self._news = False
+            rest = iter([ticket for line in self._lines.values() for ticket in line])
+            batch = list(islice(rest, TOLD_AT_ONCE))
+        for ticket in batch:
+            ticket.wake()
+        asyncio.get_running_loop().call_soon(self._tell_some, rest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    before: int
+    due: float | None
+
+
+class _Forecast:
+    """The coming admissions if nobody else comes, every turn takes the usual time and costs the usual tokens.
+
+    The usual is the median of ``recent``; unmeasured, a turn costs what it is charged. n log n in the tickets.
+    """
+
+    def __init__(
+        self, lines: Mapping[str, Iterable[Ticket]], tags: Mapping[str, float], recent: Sequence[tuple[float, int]]
+    ) -> None:
+        self._spans = [seconds for seconds, _ in recent]
+        self._usual = median(self._spans) if recent else 1.0
+        self._cost = median(tokens for _, tokens in recent) if recent else math.inf
+        self._tags = dict(tags)
+        self._lines = {conversation: iter(line) for conversation, line in lines.items()}
+        self._heads: dict[str, list[tuple[int, Ticket]]] = {}  # person -> heap of what may go next
+        self._order: list[
+            tuple[float, int, str]
+        ] = []  # heap of (tag, number, person); old entries stay and are skipped
+        self._ends: list[tuple[float, int, Ticket, float]] = []  # heap of (when, order, ticket, correction)
+        self._count = count()
+
+    def places(self, running: Mapping[str, Ticket], slots: int, now: float) -> dict[Ticket, _Place]:
+        """The place of every waiting ticket. ``slots`` 0 gives the order of one slot."""
+        for ticket in running.values():
+            elapsed = now - (now if ticket.admitted_at is None else ticket.admitted_at)
+            self._run(ticket, now + self._remaining(elapsed), ticket.charged)
+        for conversation in self._lines.keys() - running.keys():
+            self._step_up(conversation)
+        places: dict[Ticket, _Place] = {}
+        free, when = max(1, slots) - len(running), now
+        while True:
+            while free > 0 and (following := self._next()):
+                places[following] = _Place(len(places), when if self._spans else None)
+                self._tags[following.user] += following.tokens
+                self._run(following, when + self._usual, following.tokens)
+                self._offer(following.user)
+                free -= 1
+            if not self._ends:
+                return places
+            when, _, ticket, correction = heappop(self._ends)
+            free += 1
+            self._tags[ticket.user] += correction
+            self._offer(ticket.user)
+            self._step_up(ticket.conversation)
+
+    def _remaining(self, elapsed: float) -> float:
+        """Of a turn that has run for ``elapsed`` seconds: by those of the recent turns that ran longer."""
+        longer = [span for span in self._spans if span > elapsed]
+        return median(longer) - elapsed if longer else self._usual / 2
+
+    def _run(self, ticket: Ticket, end: float, charged: float) -> None:
+        heappush(self._ends, (end, next(self._count), ticket, min(0.0, self._cost - charged)))
+
+    def _step_up(self, conversation: str) -> None:
+        if ticket := next(self._lines.get(conversation, iter(())), None):
+            heappush(self._heads.setdefault(ticket.user, []), (ticket.number, ticket))
+            self._offer(ticket.user)
+
+    def _offer(self, user: str) -> None:
+        if heads := self._heads.get(user):
+            heappush(self._order, (self._tags[user], heads[0][0], user))
+
+    def _next(self) -> Ticket | None:
+        while self._order:
+            tag, number, user = heappop(self._order)
+            heads = self._heads[user]
+            if heads and heads[0][0] == number and self._tags[user] == tag:
+                return heappop(heads)[1]
+        return None

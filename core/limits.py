@@ -1,0 +1,98 @@
+"""What one person may ask: messages per minute, tokens per day, characters per question. Pure: no clock, no storage."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from core.errors import BudgetSpent, Empty, TooFast, TooLong
+
+MINUTE = 60.0
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """A turn of the person: ``asked`` is its event's own time in Unix seconds, ``cost`` in tokens."""
+
+    asked: float
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """0 means no limit. The windows slide: no minute of the events' own times holds more than ``messages_per_minute``.
+
+    An event that comes late, with an own time before what was already accepted, is counted in every window that it
+    falls into, so coming out of order wins nothing.
+    """
+
+    messages_per_minute: int
+    tokens_per_day: int
+    characters: int
+
+    def check(self, spends: Sequence[Spend], at: float, cost: int) -> None:
+        """Whether an event of time ``at`` that may take ``cost`` tokens is accepted after ``spends`` (in any order).
+
+        Raises TooFast or BudgetSpent with the seconds after which the same event, asked again then, is accepted if
+        nothing else came; the cause is the one that lasts longest. An answer dearer than the whole day's budget is
+        accepted once nothing is spent, for else it never were.
+        """
+        minute, day = self._windows(spends)
+        too_fast = minute.wait(at, 1) if self.messages_per_minute else 0.0
+        spent = day.wait(at, cost) if self.tokens_per_day else 0.0
+        if spent and spent >= too_fast:
+            raise BudgetSpent(spent)
+        if too_fast:
+            raise TooFast(too_fast)
+
+    def check_length(self, text: str) -> None:
+        """Raises Empty where there is nothing but white space, TooLong above ``characters`` code points."""
+        if not text.strip():
+            raise Empty
+        if self.characters and len(text) > self.characters:
+            raise TooLong(self.characters)
+
+    def left(self, spends: Sequence[Spend], at: float) -> tuple[int | None, int | None]:
+        """Messages left in this minute and tokens left today, at time ``at``; None where there is no limit."""
+        minute, day = self._windows(spends)
+        return (
+            max(0, self.messages_per_minute - minute.taken(at)) if self.messages_per_minute else None,
+            max(0, self.tokens_per_day - day.taken(at)) if self.tokens_per_day else None,
+        )
+
+    def _windows(self, spends: Sequence[Spend]) -> tuple[_Sliding, _Sliding]:
+        ordered = sorted(spends, key=lambda spend: spend.asked)
+        times = [spend.asked for spend in ordered]
+        return (
+            _Sliding(MINUTE, self.messages_per_minute, times, [1] * len(times)),
+            _Sliding(DAY, self.tokens_per_day, times, [spend.cost for spend in ordered]),
+        )
+
+
+class _Sliding:
+    """At most ``most`` of something within any ``span`` seconds."""
+
+    def __init__(self, span: float, most: int, times: Sequence[float], amounts: Sequence[int]) -> None:
+        self._span, self._most, self._times = span, most, times
+        self._ends = [time + span for time in times]
+        self._sums = [0, *accumulate(amounts)]
+
+    def taken(self, at: float) -> int:
+        """What shares a window with ``at``: everything less than ``span`` before it or after it."""
+        first = bisect_right(self._ends, at)
+        return self._sums[max(first, bisect_left(self._times, at + self._span))] - self._sums[first]
+
+    def wait(self, at: float, amount: int) -> float:
+        """Seconds until ``amount`` more fits; 0.0 = it fits now. The least float that is enough, not one bit less."""
+        room = self._most - min(amount, self._most)
+        if self.taken(at) <= room:
+            return 0.0
+        then = next(end for end in self._ends[bisect_right(self._ends, at) :] if self.taken(end) <= room)
+        seconds = then - at
+        while at + seconds < then:
+            seconds = math.nextafter(seconds, math.inf)
+        return seconds
