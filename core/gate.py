@@ -17,88 +17,20 @@ within two answers each, whatever came before, and whoever floods gets one share
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from heapq import heappop, heappush
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count, islice
-from statistics import median
 
+from core.accounts import Accounts
 from core.errors import QueueFull
 from core.events import Queued
+from core.forecast import Forecast, Place
 
 REMEMBERED = 33
 """Turns whose service time and cost make the estimate: enough for a steady median, few enough to follow the load."""
 TOLD_AT_ONCE = 64
 """Tickets woken in one step of the loop when places fall, so that a long line does not hold up everything else."""
-
-
-class Accounts:
-    """What each person has had, in tokens.
-
-    People in line have a tag on a scale that only grows; ``_reached`` is the greatest tag that was admitted yet. The
-    account is the tag seen from there: ``_level``, which halves with time, plus the distance to ``_reached``, which
-    does not. People away have an account that halves, and are forgotten when less than one token is left of it.
-    """
-
-    def __init__(self, half_life: float, clock: Callable[[], float]) -> None:
-        self._half_life, self._clock = half_life, clock
-        self._tags: dict[str, float] = {}
-        self._away: dict[str, tuple[float, float]] = {}
-        self._reached = 0.0
-        self._level, self._since = 0.0, clock()
-        self._sweep_at = 64
-
-    def __getitem__(self, user: str) -> float:
-        """Tokens on the account of ``user`` now."""
-        if user in self._tags:
-            return max(0.0, self._level_now() + self._tags[user] - self._reached)
-        account, since = self._away.get(user, (0.0, 0.0))
-        return self._halved(account, since)
-
-    def __len__(self) -> int:
-        """How many people are remembered."""
-        return len(self._tags) + len(self._away)
-
-    @property
-    def tags(self) -> Mapping[str, float]:
-        """The order of those in line: least first."""
-        return self._tags
-
-    def come(self, user: str, head_start: float) -> None:
-        """``user`` enters the line, at most ``head_start`` tokens below the level it has reached."""
-        if user not in self._tags:
-            lead = self[user] - self._level_now()
-            self._away.pop(user, None)
-            self._tags[user] = self._reached + max(lead, -head_start)
-
-    def go(self, user: str) -> None:
-        """``user`` has nothing in line any more."""
-        account = self[user]
-        del self._tags[user]
-        if account >= 1:
-            self._away[user] = account, self._clock()
-        if len(self._away) > self._sweep_at:
-            self._away = {who: had for who, had in self._away.items() if self._halved(*had) >= 1}
-            self._sweep_at = 64 + 2 * len(self._away)
-
-    def reach(self, user: str) -> None:
-        """``user`` is admitted: the level of the line rises to theirs."""
-        if (rise := self._tags[user] - self._reached) > 0:
-            self._level, self._since = self._level_now() + rise, self._clock()
-            self._reached = self._tags[user]
-
-    def charge(self, user: str, tokens: float) -> None:
-        """More (or, as a correction, less) on the account of ``user``, who is in line."""
-        self._tags[user] += tokens
-
-    def _level_now(self) -> float:
-        return self._halved(self._level, self._since)
-
-    def _halved(self, account: float, since: float) -> float:
-        return account * math.exp2(-max(0.0, self._clock() - since) / self._half_life)
 
 
 class Ticket:
@@ -191,7 +123,7 @@ class Gate:
         self._waiting_of: dict[str, int] = {}
         self._in_line: dict[str, int] = {}  # person -> tickets that wait or run
         self._recent: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)  # (seconds, tokens) of turns that ended
-        self._places: dict[Ticket, _Place] | None = None
+        self._places: dict[Ticket, Place] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._telling, self._news = False, False
 
@@ -294,7 +226,7 @@ class Gate:
         if ticket.admitted or ticket.left:
             return Queued(0, 0.0)
         if self._places is None:
-            forecast = _Forecast(self._lines, self.accounts.tags, self._recent)
+            forecast = Forecast(self._lines, self.accounts.tags, self._recent)
             self._places = forecast.places(self._running, self.slots, self._clock())
         place = self._places[ticket]
         busy = self.slots <= self.running > 0 or ticket.conversation in self._running
@@ -365,80 +297,3 @@ class Gate:
         for ticket in batch:
             ticket.wake()
         asyncio.get_running_loop().call_soon(self._tell_some, rest)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    before: int
-    due: float | None
-
-
-class _Forecast:
-    """The coming admissions if nobody else comes, every turn takes the usual time and costs the usual tokens.
-
-    The usual is the median of ``recent``; unmeasured, a turn costs what it is charged. n log n in the tickets.
-    """
-
-    def __init__(
-        self, lines: Mapping[str, Iterable[Ticket]], tags: Mapping[str, float], recent: Sequence[tuple[float, int]]
-    ) -> None:
-        self._spans = [seconds for seconds, _ in recent]
-        self._usual = median(self._spans) if recent else 1.0
-        self._cost = median(tokens for _, tokens in recent) if recent else math.inf
-        self._tags = dict(tags)
-        self._lines = {conversation: iter(line) for conversation, line in lines.items()}
-        self._heads: dict[str, list[tuple[int, Ticket]]] = {}  # person -> heap of what may go next
-        self._order: list[
-            tuple[float, int, str]
-        ] = []  # heap of (tag, number, person); old entries stay and are skipped
-        self._ends: list[tuple[float, int, Ticket, float]] = []  # heap of (when, order, ticket, correction)
-        self._count = count()
-
-    def places(self, running: Mapping[str, Ticket], slots: int, now: float) -> dict[Ticket, _Place]:
-        """The place of every waiting ticket. ``slots`` 0 gives the order of one slot."""
-        for ticket in running.values():
-            elapsed = now - (now if ticket.admitted_at is None else ticket.admitted_at)
-            self._run(ticket, now + self._remaining(elapsed), ticket.charged)
-        for conversation in self._lines.keys() - running.keys():
-            self._step_up(conversation)
-        places: dict[Ticket, _Place] = {}
-        free, when = max(1, slots) - len(running), now
-        while True:
-            while free > 0 and (following := self._next()):
-                places[following] = _Place(len(places), when if self._spans else None)
-                self._tags[following.user] += following.tokens
-                self._run(following, when + self._usual, following.tokens)
-                self._offer(following.user)
-                free -= 1
-            if not self._ends:
-                return places
-            when, _, ticket, correction = heappop(self._ends)
-            free += 1
-            self._tags[ticket.user] += correction
-            self._offer(ticket.user)
-            self._step_up(ticket.conversation)
-
-    def _remaining(self, elapsed: float) -> float:
-        """Of a turn that has run for ``elapsed`` seconds: by those of the recent turns that ran longer."""
-        longer = [span for span in self._spans if span > elapsed]
-        return median(longer) - elapsed if longer else self._usual / 2
-
-    def _run(self, ticket: Ticket, end: float, charged: float) -> None:
-        heappush(self._ends, (end, next(self._count), ticket, min(0.0, self._cost - charged)))
-
-    def _step_up(self, conversation: str) -> None:
-        if ticket := next(self._lines.get(conversation, iter(())), None):
-            heappush(self._heads.setdefault(ticket.user, []), (ticket.number, ticket))
-            self._offer(ticket.user)
-
-    def _offer(self, user: str) -> None:
-        if heads := self._heads.get(user):
-            heappush(self._order, (self._tags[user], heads[0][0], user))
-
-    def _next(self) -> Ticket | None:
-        while self._order:
-            tag, number, user = heappop(self._order)
-            heads = self._heads[user]
-            if heads and heads[0][0] == number and self._tags[user] == tag:
-                return heappop(heads)[1]
-        return None
