@@ -94,6 +94,7 @@ def install(folder: Path, extras: Sequence[str]) -> None:
     if there and there.issuperset({"core", *extras}):
         return
     make_environment(folder, python)
+    print("Asking the package index what is missing.", flush=True)
     wheels = resolve(python, requirements(extras), [name for extra in extras for name in BARE.get(extra, [])])
     check_room(wheels, folder)
     if wheels:

