@@ -1,0 +1,289 @@
+"""One writer thread, a few readers: who may touch the database when, and what shares a commit.
+
+Work is a plain function of a connection. Writes that wait for the writer share one commit, each in a savepoint of its
+own, so that one that raises takes nothing from the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from core import schema, sqlite
+from core.errors import ConchError, StoreError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+READERS = 3
+BATCH = 256
+"""Writes that share a commit at most."""
+RETRY_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Pauses between two tries to empty the log while another program reads; the last one goes on."""
+
+
+class _RolledBack(Exception):
+    """The whole transaction is gone, with the work of others in it."""
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[Connection], Any]
+    durable: bool
+    future: asyncio.Future[Any]
+    bare: bool = False  # outside of any transaction
+    value: Any = None
+    error: BaseException | None = field(default=None)
+
+
+class Database:
+    """The store's file, open. All methods belong to the event loop that opened it."""
+
+    def __init__(self, path: Path, writer: Engine, connection: Connection, readers: Engine) -> None:
+        self.path = path
+        self._engine, self._connection, self._readers = writer, connection, readers
+        self._loop = asyncio.get_running_loop()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._full: bool | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_all, name="store writer", daemon=True)
+        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="store reader")
+        self._erasing: asyncio.Task[None] | None = None
+        self._owed = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, folder: Path, migrations: Sequence[schema.Migration] = schema.MIGRATIONS
+    ) -> AsyncIterator[Database]:
+        """The database in ``folder``, made or brought to the newest schema. Raises StoreError with a sentence."""
+        path, writer, connection, clean = await asyncio.to_thread(_open, folder, migrations)
+        database = cls(path, writer, connection, sqlite.readers(path, READERS))
+        database._thread.start()
+        if not clean:
+            database.erase_later()
+        try:
+            yield database
+        finally:
+            await asyncio.shield(database._close())
+
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
+        """Do ``work`` in a transaction and return when it is committed; ``durable``: on the disk.
+
+        It may run twice, if what shared its commit broke that. It is done even if the caller is cancelled. Raises what
+        ``work`` raises, StoreFull, StoreError.
+        """
+        return await self._submit(work, durable)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Do ``work`` over one moment of the database; it sees every write that has returned."""
+        if self._closed:
+            raise StoreError("The store is closed.")
+
+        def whole() -> T:
+            try:
+                with self._readers.connect() as connection:
+                    return work(connection)
+            except Exception as error:
+                raise _told(error, self.path) from error
+
+        return await self._loop.run_in_executor(self._pool, whole)
+
+    @property
+    def erasing(self) -> bool:
+        """Does another program's reading still keep deleted text in the log? It goes as soon as that ends."""
+        return self._owed
+
+    async def erase(self, patience: float) -> bool:
+        """Get what was deleted out of all files: True when it is, False if another program still reads.
+
+        Tries for ``patience`` seconds; afterwards it is tried on beside everything else until it is done.
+        """
+        tries, end = 0, self._loop.time() + patience
+        while not await self._submit(sqlite.checkpoint, bare=True):
+            if self._loop.time() >= end:
+                log.warning("another program reads the database: deleted text stays in its log until that ends")
+                self.erase_later()
+                return False
+            await asyncio.sleep(_pause(tries))
+            tries += 1
+        return True
+
+    def erase_later(self) -> None:
+        """Go on trying until nothing deleted is left in the log."""
+        self._owed = True
+        if self._erasing is None or self._erasing.done():
+            self._erasing = asyncio.create_task(self._erase_owed(), name="store erasing")
+
+    async def _erase_owed(self) -> None:
+        tries = 0
+        while self._owed:
+            self._owed = False  # what is deleted from here on sets it again
+            try:
+                self._owed = not await self._submit(sqlite.checkpoint, bare=True) or self._owed
+            except ConchError as error:
+                self._owed = True
+                log.error("deleted text is still in the database's log: %s", error)
+            if self._owed:
+                await asyncio.sleep(_pause(tries))
+                tries += 1
+
+    async def copy(self, target: Path) -> None:
+        """A backup beside the running store. Raises StoreError, also where ``target`` exists."""
+        await self._loop.run_in_executor(self._pool, sqlite.copy, self.path, target)
+
+    def files(self) -> list[Path]:
+        """The database, its log and what belongs to them, as far as they exist."""
+        return [file for file in self.path.parent.glob(self.path.name + "*") if file.is_file()]
+
+    async def drop_backups(self) -> None:
+        """Delete the copies that were made before migrations."""
+        try:
+            await asyncio.to_thread(sqlite.drop_backups, self.path.parent)
+        except OSError as error:
+            raise _told(error, self.path) from error
+
+    async def _submit(self, work: Callable[[Connection], T], durable: bool = False, bare: bool = False) -> T:
+        if self._closed:
+            raise StoreError("The store is closed.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(work, durable, future, bare))
+        return await future
+
+    async def _close(self) -> None:
+        """What was asked before is still done. The last connection to close empties the log."""
+        self._closed = True
+        if self._erasing is not None:
+            self._erasing.cancel()
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._pool.shutdown)
+        self._readers.dispose()
+
+    # The writer's thread.
+
+    def _write_all(self) -> None:
+        going = True
+        while going:
+            jobs, going = self._waiting()
+            if shared := [job for job in jobs if not job.bare]:
+                self._commit(shared)
+            for job in jobs:
+                if job.bare:
+                    self._run_bare(job)
+            with suppress(RuntimeError):  # the loop is gone, and with it whoever asked
+                self._loop.call_soon_threadsafe(_deliver, jobs)
+        self._connection.close()
+        self._engine.dispose()
+
+    def _waiting(self) -> tuple[list[_Job], bool]:
+        """All that waits by now, at least one, up to the first bare job; and whether more may come."""
+        jobs: list[_Job] = []
+        try:
+            item = self._jobs.get()
+            while item is not None:
+                jobs.append(item)
+                if item.bare or len(jobs) == BATCH:
+                    return jobs, True
+                item = self._jobs.get_nowait()
+        except Empty:
+            return jobs, True
+        return jobs, False
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        """One commit for all. If that cannot be done, each has its own, so that each gets its own answer."""
+        try:
+            self._transact(jobs)
+        except Exception as error:
+            if len(jobs) == 1:
+                jobs[0].error = _told(error.__cause__ if isinstance(error, _RolledBack) else error, self.path)
+                return
+            for job in jobs:
+                job.value = job.error = None
+                self._commit([job])
+
+    def _transact(self, jobs: list[_Job]) -> None:
+        full = any(job.durable for job in jobs)
+        if full is not self._full:
+            sqlite.durable(self._connection, full)
+            self._full = full
+        with self._connection.begin():
+            for job in jobs:
+                savepoint = self._connection.begin_nested()
+                try:
+                    job.value = job.work(self._connection)
+                except Exception as error:
+                    if not sqlite.in_transaction(self._connection):
+                        raise _RolledBack from error
+                    savepoint.rollback()
+                    job.error = _told(error, self.path)
+                else:
+                    savepoint.commit()
+
+    def _run_bare(self, job: _Job) -> None:
+        try:
+            job.value = job.work(self._connection)
+        except Exception as error:
+            job.error = _told(error, self.path)
+
+
+def _pause(tries: int) -> float:
+    return RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
+
+
+def _deliver(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():  # cancelled: nobody waits any more
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.value)
+
+
+def _told(error: BaseException | None, path: Path) -> BaseException:
+    assert error is not None
+    found = sqlite.meaning(error, path)
+    if found is not error:
+        found.__cause__ = error
+    return found
+
+
+def _open(folder: Path, migrations: Sequence[schema.Migration]) -> tuple[Path, Engine, Connection, bool]:
+    """Files, writer connection, schema; and whether the log is empty. Proves by a write that the disk takes one."""
+    path = sqlite.prepare(folder)
+    engine = sqlite.writer(path)
+    try:
+        connection = engine.connect()
+        try:
+            clean = _bring_up(connection, path, migrations)
+        except BaseException:
+            connection.close()
+            raise
+    except Exception as error:
+        engine.dispose()
+        raise sqlite.opening(error, folder) from error
+    return path, engine, connection, clean
+
+
+def _bring_up(connection: Connection, path: Path, migrations: Sequence[schema.Migration]) -> bool:
+    with connection.begin():
+        found = schema.version(connection)
+    schema.refuse_newer(found, migrations)
+    if 0 < found <= len(migrations):
+        log.info("migrating the database from schema %d to %d; before that it is copied to %s", found,
+                 1 + len(migrations), sqlite.back_up(path, found))  # fmt: skip
+    sqlite.durable(connection, True)
+    with connection.begin():
+        schema.upgrade(connection, found, migrations)
+    return sqlite.checkpoint(connection)

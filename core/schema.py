@@ -1,0 +1,175 @@
+"""What is kept on disk: the tables, and how a database of an earlier Conch becomes one of this Conch."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    false,
+    insert,
+    inspect,
+    select,
+    update,
+)
+
+from core.errors import StoreError
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""NUL is no text to PostgreSQL, and half a surrogate pair has no UTF-8."""
+
+
+class Words(TypeDecorator[str]):
+    """Text of any origin. What no database takes (NUL, lone surrogates) becomes U+FFFD, one for one."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value if value is None else UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
+class Items(TypeDecorator[tuple[Any, ...]]):
+    """A tuple of numbers or strings, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> str | None:
+        return value if value is None else json.dumps(list(value), separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Any, ...] | None:
+        return value if value is None else tuple(json.loads(value))
+
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in a column of type INTEGER
+
+metadata = MetaData()
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", Id, primary_key=True),  # rows are never deleted, so that a number is never given twice
+    Column("conversation", Words, nullable=False),
+    Column("parent", Id, ForeignKey("turns.id")),
+    Column("source", Id, ForeignKey("turns.id")),
+    Column("kind", String(16), nullable=False),
+    Column("user", Words, nullable=False),
+    Column("payer", String(64)),  # of a blanked turn, for 24 h: the keyed hash of its user, so that limits still hold
+    Column("persona", Words, nullable=False),
+    Column("language", Words, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("finish_reason", String(16)),
+    Column("cause", Words),
+    Column("shown", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("computed_tokens", Integer, nullable=False),
+    Column("reply_tokens", Integer, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("left_out", Integer, nullable=False),
+    Column("asked", Double, nullable=False),
+    Column("accepted", Double, nullable=False),
+    Column("started", Double),
+    Column("finished", Double),
+    Column("scope", Words, nullable=False),
+    Column("place", Words, nullable=False),
+    Column("refs", Items, nullable=False),
+    Column("prompt", Words, nullable=False),  # the long columns come last: what only looks at the others reads less
+    Column("reply", Words, nullable=False),
+    Column("ids", Items),
+)
+Index("turns_by_conversation", turns.c.conversation)
+Index("turns_by_parent", turns.c.parent)
+Index("turns_by_source", turns.c.source)
+Index("turns_by_user", turns.c.user, turns.c.asked)
+Index("turns_by_accepted", turns.c.accepted)
+_kept_payer, _not_shown = turns.c.payer.is_not(None), turns.c.shown.is_(false())
+Index("turns_by_payer", turns.c.payer, turns.c.asked, sqlite_where=_kept_payer, postgresql_where=_kept_payer)
+Index("turns_not_shown", turns.c.id, sqlite_where=_not_shown, postgresql_where=_not_shown)
+
+events = Table(
+    "events",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),  # SHA-256 of the event, kept for ever: a replay is never new
+    Column("turn", Id, ForeignKey("turns.id"), nullable=False),
+)
+Index("events_by_turn", events.c.turn)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("key", Words, primary_key=True),
+    Column("owner", Words, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("titled_by", Id, ForeignKey("turns.id")),  # the turn whose question became the title; NULL: a person's words
+    Column("persona", Words, nullable=False),
+    Column("head", Id, ForeignKey("turns.id")),
+    Column("created", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+)
+Index("conversations_by_owner", conversations.c.owner, conversations.c.updated)
+
+people = Table("people", metadata, Column("user", Words, primary_key=True), Column("language", Words, nullable=False))
+grants = Table("grants", metadata, Column("who", Words, primary_key=True), Column("role", String(16), nullable=False))
+marks = Table("marks", metadata, Column("key", Words, primary_key=True), Column("value", Words, nullable=False))
+meta = Table("meta", metadata, Column("name", String(32), primary_key=True), Column("value", Text, nullable=False))
+
+Migration = Callable[[Connection], None]
+MIGRATIONS: tuple[Migration, ...] = ()
+"""The n-th brings a database of version n to version n + 1. A new database is made in the newest shape at once.
+
+A migration says what it changes by itself, never through the tables above, which go on changing after it.
+"""
+
+
+def version(connection: Connection) -> int:
+    """The schema's version; 0 = an empty database. Raises StoreError where the tables are not Conch's."""
+    tables = inspect(connection)
+    if not tables.has_table(meta.name):
+        if tables.get_table_names():
+            raise StoreError("The database holds tables that are not Conch's. Move it away, or set another data_dir.")
+        return 0
+    return int(connection.scalar(select(meta.c.value).where(meta.c.name == "version")) or 0)
+
+
+def refuse_newer(found: int, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Raises StoreError for a database that a later Conch has written."""
+    newest = 1 + len(migrations)
+    if found > newest:
+        raise StoreError(
+            f"The database was written by a newer Conch (its schema is {found}, this one knows {newest}). "
+            "Update Conch, or set another data_dir."
+        )
+
+
+def upgrade(connection: Connection, found: int, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring a database of version ``found`` to the newest, within the caller's transaction."""
+    newest = 1 + len(migrations)
+    if found == 0:
+        metadata.create_all(connection, checkfirst=False)
+        secret = {"name": "secret", "value": secrets.token_hex(32)}
+        connection.execute(insert(meta), [{"name": "version", "value": "1"}, secret])
+    else:
+        for step in migrations[found - 1 :]:
+            step(connection)
+    connection.execute(update(meta).where(meta.c.name == "version").values(value=str(newest)))
