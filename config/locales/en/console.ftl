@@ -102,3 +102,48 @@ doctor-port-off = Page: switched off (web.enabled).
 doctor-personas = Personas: { $names }
 doctor-personas-bad = Personas: { $why }
 doctor-personas-bad-remedy = Correct or remove that file.
+
+## conch run
+
+console-listening = The page is at { $address }
+console-listening-key = The page is at { $address } – this address holds the access key; `conch key` shows it again.
+console-loading = Loading the model
+console-ready = The model is ready.
+console-stopping = { $count ->
+    [one] Stopping: one answer is still running. Ctrl-C again ends at once.
+   *[other] Stopping: { $count } answers are still running. Ctrl-C again ends at once.
+} What is not finished is answered at the next start.
+console-no-front = A token for { $name } is set, but this version of Conch has no { $name } front yet.
+console-port-taken = The page cannot use port { $port } on { $host }: another program has it. Stop that one, or set another web.port.
+console-address-refused = The page cannot listen on { $host }, port { $port }: { $why }. Set another web.host or web.port.
+
+## conch chat
+
+console-welcome = Ask a question. /help tells the rest, Ctrl-D ends.
+console-prompt = you:{" "}
+console-how-to-leave = Ctrl-D or /quit ends.
+console-going-on = { $count ->
+    [one] Going on with “{ $name }” ({ $count } question so far). /new begins afresh.
+   *[other] Going on with “{ $name }” ({ $count } questions so far). /new begins afresh.
+}
+console-cut = The answer reached its greatest length. /continue goes on from here.
+console-unknown-command = There is no command { $command }. /help lists them.
+console-exported = Written to { $file }
+console-export-failed = { $file } cannot be written: { $why }
+console-forget-sure = This deletes all your conversations for good. If that is what you want: /forget { $word }
+console-help =
+    Write a question and press Enter; a line that ends with \ goes on in the next. Ctrl-C stops an answer, Ctrl-D ends.
+
+    /new – new conversation
+    /retry – answer the last question again
+    /continue – go on with an answer that was cut
+    /undo – take back the last question
+    /stop – stop the answer that runs in this conversation, also in another terminal
+    /persona [name] – who answers
+    /language [name] – the language
+    /status – the line, and what is left for you
+    /export [file] – everything kept about you, as JSON
+    /forget – delete everything kept about you
+    /quit – end
+
+    What the model says can be wrong; check what matters.

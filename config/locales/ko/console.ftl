@@ -98,3 +98,42 @@ doctor-port-off = 웹페이지: 꺼져 있습니다 (web.enabled).
 doctor-personas = 페르소나: { $names }
 doctor-personas-bad = 페르소나: { $why }
 doctor-personas-bad-remedy = 그 파일을 고치거나 지우세요.
+
+## conch run
+
+console-listening = 페이지 주소: { $address }
+console-listening-key = 페이지 주소: { $address } – 이 주소에는 접속 키가 들어 있습니다. `conch key`로 다시 볼 수 있습니다.
+console-loading = 모델을 불러오는 중
+console-ready = 모델이 준비되었습니다.
+console-stopping = 종료하는 중입니다. 진행 중인 답변이 { $count }개 있습니다. Ctrl-C를 한 번 더 누르면 바로 끝납니다. 끝나지 않은 질문에는 다음에 시작할 때 답합니다.
+console-no-front = { $name } 토큰이 설정되어 있지만, 이 버전의 Conch는 아직 { $name }을(를) 지원하지 않습니다.
+console-port-taken = { $host }의 포트 { $port }을(를) 다른 프로그램이 쓰고 있어 페이지를 열 수 없습니다. 그 프로그램을 끝내거나 web.port를 바꿔 주세요.
+console-address-refused = { $host }, 포트 { $port }에서 페이지를 열 수 없습니다: { $why }. web.host나 web.port를 바꿔 주세요.
+
+## conch chat
+
+console-welcome = 질문을 적어 주세요. /help를 입력하면 사용법이 나오고, Ctrl-D로 끝냅니다.
+console-prompt = 나:{" "}
+console-how-to-leave = 끝내려면 Ctrl-D 또는 /quit을 입력하세요.
+console-going-on = ‘{ $name }’ 대화를 이어 갑니다(지금까지 질문 { $count }개). 새로 시작하려면 /new.
+console-cut = 답변이 최대 길이에 이르렀습니다. /continue를 입력하면 이어집니다.
+console-unknown-command = { $command } 명령은 없습니다. /help에서 목록을 볼 수 있습니다.
+console-exported = { $file }에 저장했습니다
+console-export-failed = { $file }에 쓸 수 없습니다: { $why }
+console-forget-sure = 모든 대화가 완전히 삭제됩니다. 정말 삭제하려면: /forget { $word }
+console-help =
+    질문을 적고 Enter를 누르세요. 줄 끝에 \를 붙이면 다음 줄로 이어집니다. Ctrl-C는 답변을 중지하고 Ctrl-D는 프로그램을 끝냅니다.
+
+    /new – 새 대화
+    /retry – 마지막 질문에 다시 답하기
+    /continue – 끊긴 답변 이어 가기
+    /undo – 마지막 질문 취소
+    /stop – 이 대화에서 진행 중인 답변 중지(다른 터미널의 답변 포함)
+    /persona [이름] – 페르소나 선택
+    /language [이름] – 언어 선택
+    /status – 대기 상황과 남은 사용량
+    /export [파일] – 저장된 내 정보 모두 JSON으로 받기
+    /forget – 저장된 내 정보 모두 삭제
+    /quit – 끝내기
+
+    답이 틀릴 수 있으니 중요한 내용은 확인해 주세요.

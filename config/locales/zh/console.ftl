@@ -98,3 +98,42 @@ doctor-port-off = 网页：已关闭 (web.enabled)。
 doctor-personas = 角色：{ $names }
 doctor-personas-bad = 角色：{ $why }
 doctor-personas-bad-remedy = 请改正或删除那个文件。
+
+## conch run
+
+console-listening = 页面地址：{ $address }
+console-listening-key = 页面地址：{ $address } – 地址中含有访问密钥；用 `conch key` 可以再次查看。
+console-loading = 正在加载模型
+console-ready = 模型已就绪。
+console-stopping = 正在停止：还有 { $count } 个回答在进行。再按一次 Ctrl-C 立即结束。未完成的问题会在下次启动时回答。
+console-no-front = 已设置 { $name } 的令牌，但这个版本的 Conch 还不支持 { $name }。
+console-port-taken = 页面无法使用 { $host } 的端口 { $port }：已被其他程序占用。请停止那个程序，或修改 web.port。
+console-address-refused = 页面无法在 { $host } 的端口 { $port } 上监听：{ $why }。请修改 web.host 或 web.port。
+
+## conch chat
+
+console-welcome = 请写下您的问题。输入 /help 查看用法，按 Ctrl-D 结束。
+console-prompt = 您：{" "}
+console-how-to-leave = 按 Ctrl-D 或输入 /quit 结束。
+console-going-on = 继续对话“{ $name }”（目前有 { $count } 个问题）。输入 /new 重新开始。
+console-cut = 回答已达到最大长度，输入 /continue 可以接着写。
+console-unknown-command = 没有 { $command } 这个命令。输入 /help 查看列表。
+console-exported = 已写入 { $file }
+console-export-failed = 无法写入 { $file }：{ $why }
+console-forget-sure = 这会彻底删除您的所有对话。确定的话请输入：/forget { $word }
+console-help =
+    写下问题后按 Enter；行尾加 \ 可以换行继续写。Ctrl-C 停止回答，Ctrl-D 结束程序。
+
+    /new – 新对话
+    /retry – 重新回答上一个问题
+    /continue – 接着写被截断的回答
+    /undo – 撤回上一个问题
+    /stop – 停止这个对话中正在进行的回答，包括其他终端里的
+    /persona [名称] – 选择由谁回答
+    /language [名称] – 选择语言
+    /status – 排队情况和剩余用量
+    /export [文件] – 以 JSON 导出您的全部数据
+    /forget – 删除您的全部数据
+    /quit – 结束
+
+    模型的回答可能有误，重要内容请自行核对。
