@@ -1,0 +1,251 @@
+"""The command line. Whatever can be expected to go wrong is one sentence on stderr and an exit code other than 0.
+
+What a command needs is imported when it runs, so that ``--help`` and the start are quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.errors import ConchError, Refused
+
+if TYPE_CHECKING:
+    from bots.wording import Say
+    from config.settings import Settings
+
+LOCALES = Path(__file__).parents[1] / "config" / "locales"
+USAGE_ERRORS: tuple[Any, ...] = tuple(kind for kind in typer.BadParameter.__mro__ if hasattr(kind, "format_message"))
+"""BadParameter, UsageError, ClickException: typer has no public name for the last two."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
+PERSON = re.compile(r"(web|console|telegram|discord):\S+")
+
+User = Annotated[str, typer.Argument(help="cli-user", show_default=False)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carries out one command; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _command(words)(args=words, prog_name="conch", standalone_mode=False)
+        sys.stdout.flush()
+    except USAGE_ERRORS as error:
+        return _say(error.format_message(), error.exit_code)
+    except Refused as refusal:
+        from bots.wording import refused
+
+        return _say(refused(_wording(), refusal))
+    except ConchError as error:
+        return _say(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # `conch config | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _command(words: Sequence[str]) -> Any:
+    """The tree of commands. Its help texts are keys of wording, put into words only when somebody asks for them."""
+    line = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    line.callback(invoke_without_command=True, help="cli-help")(_conch)
+    for work in (run, chat, doctor, config, key, export, forget, backup, service):
+        line.command(help=f"cli-{work.__name__}")(work)
+    command = typer.main.get_command(line)
+    if "--help" in words:
+        say = _wording()
+        for part in (command, *command.commands.values()):  # type: ignore[attr-defined] # it is a group
+            part.help = say(part.help)
+            for parameter in part.params:
+                if (parameter.help or "").startswith("cli-"):
+                    parameter.help = say(parameter.help)
+    return command
+
+
+def _conch(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="cli-version", is_eager=True)] = False,
+) -> int:
+    if version:
+        try:
+            print(importlib.metadata.version("conch-chat"))
+        except importlib.metadata.PackageNotFoundError:
+            raise ConchError("Conch runs from its source folder and is not installed: make run does that.") from None
+        raise typer.Exit
+    return run() if context.invoked_subcommand is None else 0
+
+
+def run() -> int:
+    from bots import app
+    from config.settings import load
+
+    return asyncio.run(app.run(load()))
+
+
+def chat(name: Annotated[str, typer.Argument(help="cli-chat-name")] = "main") -> int:
+    from bots import app
+    from config.settings import load
+
+    return app.chat(load(), name)
+
+
+def doctor() -> int:
+    from bots import control
+    from bots.doctor import Finding, examine, installation, report
+    from bots.folder import holder
+    from config.personas import load_personas
+    from config.settings import load
+
+    findings = list(installation())
+    say = _wording()
+    try:
+        settings = load()
+    except ConchError as error:
+        findings.append(Finding("bad", "doctor-settings-bad", {"why": str(error)}))
+        return report(findings, say)
+    say = _wording(settings.language)
+    findings.append(Finding("good", "doctor-settings", {"files": _sources(settings) or say("doctor-only-defaults")}))
+    try:
+        findings.append(Finding("good", "doctor-personas", {"names": ", ".join(load_personas(settings))}))
+    except ConchError as error:
+        findings.append(Finding("bad", "doctor-personas-bad", {"why": str(error)}))
+    pid = holder(settings.data_dir) if asyncio.run(control.answers(settings.data_dir)) else None
+    return report([*findings, *examine(settings, os.environ, pid)], say)
+
+
+def config() -> int:
+    from config.settings import load, shown
+
+    table = ""
+    for key, value, origin in shown(load()):
+        section, _, name = key.rpartition(".")
+        if section != table:
+            table = section
+            print(f"\n[{section}]")
+        line = f"{name} = {value}"
+        print(f"# {name}: {value}  ({origin})" if name == "token" else f"{line:<40} # {origin}")
+    return 0
+
+
+def key() -> int:
+    from bots.access import address
+    from config.settings import load
+
+    settings = load()
+    say = _wording(settings.language)
+    if not settings.web.enabled:
+        return _say(say("cli-no-web"))
+    print(address(settings))
+    return 0
+
+
+def export(user: User, file: Annotated[Path | None, typer.Argument(help="cli-export-file")] = None) -> int:
+    settings, say = _settings_of(user)
+    everything = _request(settings, "export", user=user)
+    text = json.dumps(everything, ensure_ascii=False, indent=2) + "\n"
+    if file is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+            out.write(text)
+    except FileExistsError:
+        return _say(say("cli-file-there", file=str(file)))
+    except OSError as error:
+        return _say(say("cli-file-failed", file=str(file), why=error.strerror or str(error)))
+    print(say("cli-exported", file=str(file)), file=sys.stderr)
+    return 0
+
+
+def forget(user: User, yes: Annotated[bool, typer.Option("--yes", help="cli-forget-yes")] = False) -> int:
+    settings, say = _settings_of(user)
+    if not yes:
+        print(say("cli-forget-sure", user=user), end=" ", flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            return _say(say("cli-not-forgotten"))
+    print(say("cli-forgotten", user=user, count=_request(settings, "forget", user=user)))
+    return 0
+
+
+def backup(file: Annotated[Path, typer.Argument(help="cli-backup-file", show_default=False)]) -> int:
+    from config.settings import load
+
+    settings = load()
+    say = _wording(settings.language)
+    if file.exists():
+        return _say(say("cli-file-there", file=str(file)))
+    _request(settings, "backup", file=file)
+    print(say("cli-backed-up", file=str(file)))
+    return 0
+
+
+def service() -> int:
+    from bots.service import unit
+    from config.settings import load
+
+    settings = load()
+    offload = settings.engine.offload_folder
+    text = unit(
+        data=settings.data_dir,
+        offload=Path(offload) if offload else None,
+        drain_seconds=settings.queue.drain_seconds,
+        environ=os.environ,
+        folder=Path.cwd(),
+    )
+    print(text, end="")
+    return 0
+
+
+def _request(settings: Settings, method: str, **arguments: object) -> Any:
+    """Has the running Conch do it, or does it here."""
+    from bots import app
+
+    return asyncio.run(app.run_command(settings, method, **arguments))
+
+
+def _settings_of(user: str) -> tuple[Settings, Say]:
+    """The settings, and the words to answer with, once ``user`` is written like a person."""
+    from config.settings import load
+
+    settings = load()
+    say = _wording(settings.language)
+    if not PERSON.fullmatch(user):
+        raise ConchError(say("cli-no-user", user=user))
+    return settings, say
+
+
+def _sources(settings: Settings) -> str:
+    """The files and variables that set something, but for the defaults."""
+    named = (origin.split(", line ")[0] for origin in settings.origin.values())
+    return ", ".join(dict.fromkeys(name for name in named if name not in ("default", "not set")))
+
+
+def _wording(language: str = "auto") -> Say:
+    """The sentences in the language of the settings, else in that of the terminal."""
+    from bots.wording import Wording
+
+    wording = Wording(LOCALES)
+    if language == "auto":
+        locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "en")
+        language = wording.choose([locale.partition(".")[0]])
+    return wording.bind(language)
+
+
+def _say(sentence: str, code: int = 1) -> int:
+    """Tells what is wrong; gives the exit code back."""
+    print(sentence, file=sys.stderr, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
