@@ -125,6 +125,11 @@ class Database:
         if self._erasing is None or self._erasing.done():
             self._erasing = asyncio.create_task(self._erase_owed(), name="store erasing")
 
+    async def erased(self) -> None:
+        """Wait until nothing deleted is left in the log."""
+        if self._erasing is not None:
+            await asyncio.wait({self._erasing})
+
     async def _erase_owed(self) -> None:
         tries = 0
         while self._owed:
@@ -142,9 +147,9 @@ class Database:
         """A backup beside the running store. Raises StoreError, also where ``target`` exists."""
         await self._loop.run_in_executor(self._pool, sqlite.copy, self.path, target)
 
-    def files(self) -> list[Path]:
-        """The database, its log and what belongs to them, as far as they exist."""
-        return [file for file in self.path.parent.glob(self.path.name + "*") if file.is_file()]
+    def size(self) -> int:
+        """Bytes of the database, its log and what else belongs to it."""
+        return sum(file.stat().st_size for file in self.path.parent.glob(self.path.name + "*"))
 
     async def drop_backups(self) -> None:
         """Delete the copies that were made before migrations."""

@@ -24,9 +24,9 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    false,
     insert,
     inspect,
+    literal,
     select,
     update,
 )
@@ -102,10 +102,14 @@ Index("turns_by_conversation", turns.c.conversation)
 Index("turns_by_parent", turns.c.parent)
 Index("turns_by_source", turns.c.source)
 Index("turns_by_user", turns.c.user, turns.c.asked)
-Index("turns_by_accepted", turns.c.accepted)
-_kept_payer, _not_shown = turns.c.payer.is_not(None), turns.c.shown.is_(false())
-Index("turns_by_payer", turns.c.payer, turns.c.asked, sqlite_where=_kept_payer, postgresql_where=_kept_payer)
-Index("turns_not_shown", turns.c.id, sqlite_where=_not_shown, postgresql_where=_not_shown)
+
+# A query is served by one of these three only if it says the same, to the letter.
+NAMED = turns.c.user != literal("", Words, literal_execute=True)
+PAID = turns.c.payer.is_not(None)
+NOT_SHOWN = turns.c.shown.is_(False)  # what is not answered is not shown either
+Index("turns_by_accepted", turns.c.accepted, sqlite_where=NAMED, postgresql_where=NAMED)
+Index("turns_by_payer", turns.c.payer, turns.c.asked, sqlite_where=PAID, postgresql_where=PAID)
+Index("turns_not_shown", turns.c.id, sqlite_where=NOT_SHOWN, postgresql_where=NOT_SHOWN)
 
 events = Table(
     "events",

@@ -1,80 +1,58 @@
 """Conversations and turns, kept: what was accepted is never lost, and what is forgotten is gone.
 
-The statements are SQLAlchemy Core's and serve SQLite and PostgreSQL alike; what is SQLite's own is in ``core.sqlite``,
-who may write when in ``core.database``, the tables in ``core.schema``.
+The statements are SQLAlchemy Core's and serve SQLite and PostgreSQL alike (``core.records``, ``core.forgetting``, over
+the tables of ``core.schema``). Who may write when is ``core.database``; what is SQLite's own is ``core.sqlite``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, fields
 from pathlib import Path
 from time import time
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, insert, or_, select, true, update
+from sqlalchemy import Column, ColumnElement, Connection, Executable, Table, delete, func, insert, or_, select, update
 
-from core import forgetting, schema
+from core import forgetting, records, schema
 from core.database import Database
-from core.errors import ConchError, NotFound, NotYours
+from core.errors import ConchError, NotFound
 from core.events import FinishReason
 from core.limits import Spend
-from core.messages import Conversation, Kind, Turn
-from core.schema import conversations, events, grants, marks, people, turns
+from core.messages import Conversation, Turn
+from core.records import DAY, NewTurn, begins
+from core.schema import NOT_SHOWN, conversations, grants, marks, meta, people, turns
+
+__all__ = ["NewTurn", "Store"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-DAY_SECONDS = 86_400.0
 EXPIRE_SECONDS = 3_600.0
 """How often a running store looks for what has become too old."""
 PATIENCE_SECONDS = 5.0
 """How long a forget waits for other programs that read the database."""
 
-_TURN = [turns.c[field.name] for field in fields(Turn)]
-_CONVERSATION = [conversations.c[field.name] for field in fields(Conversation)]
-
-
-@dataclass(frozen=True, slots=True)
-class NewTurn:
-    """A question to accept. ``asked`` is the event's own time (Unix seconds), ``max_tokens`` its charge until it ends.
-
-    ``persona`` None: the conversation's, else ``default_persona``. ``parent`` "head": the conversation's newest turn.
-    ``move_head``: the conversation goes on from this turn. ``title`` is the conversation's, if it has none yet.
-    """
-
-    conversation: str
-    user: str
-    event: str
-    kind: Kind
-    prompt: str
-    persona: str | None
-    default_persona: str
-    language: str
-    seed: int
-    max_tokens: int
-    asked: float
-    place: str = ""
-    parent: int | Literal["head"] | None = "head"
-    source: int | None = None
-    refs: tuple[str, ...] = ()
-    move_head: bool = True
-    title: str = ""
-    scope: str = ""
-
 
 class Store:
-    """All that Conch remembers. Every method may raise StoreFull and StoreError; those that take a turn, NotFound.
+    """All that Conch remembers. Every method may raise StoreFull and StoreError; those that change a turn, NotFound.
 
-    Owners are not checked here, but by Chat, which asks first.
+    Owners are not checked here but by Chat; only ``accept`` and ``create`` raise NotYours.
     """
 
-    def __init__(self, database: Database, retention_days: int, clock: Callable[[], float]) -> None:
-        self._database, self._retention_days, self._clock = database, retention_days, clock
+    def __init__(
+        self,
+        database: Database,
+        secret: bytes,
+        *,
+        retention_days: int = 0,
+        patience: float = PATIENCE_SECONDS,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        self._database, self._secret = database, secret
+        self._retention_days, self._patience, self._clock = retention_days, patience, clock
 
     @classmethod
     @asynccontextmanager
@@ -83,15 +61,19 @@ class Store:
         folder: Path,
         *,
         retention_days: int = 0,
+        patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time,
         migrations: Sequence[schema.Migration] = schema.MIGRATIONS,
     ) -> AsyncIterator[Store]:
         """The store in ``folder``, made if it is not there. Raises StoreError, a sentence on what is wrong.
 
-        Turns older than ``retention_days`` are blanked now and every hour (0: they stay).
+        Turns older than ``retention_days`` are blanked now and every hour (0: they stay). ``patience``: for how many
+        seconds a forget waits for other programs that read the database.
         """
         async with Database.open(folder, migrations) as database:
-            store = cls(database, retention_days, clock)
+            secret = await database.read(lambda c: c.scalar(select(meta.c.value).where(meta.c.name == "secret")))
+            key = bytes.fromhex(secret or "")
+            store = cls(database, key, retention_days=retention_days, patience=patience, clock=clock)
             await store.expire(clock())
             hourly = asyncio.create_task(store._expire_hourly(), name="store expiry")
             try:
@@ -111,16 +93,16 @@ class Store:
         first, within the same transaction; it runs in the store's thread, and what it raises refuses the question.
         Raises NotYours where the conversation belongs to somebody else.
         """
-        now = self._clock()
-        return await self._database.write(lambda connection: _accept(connection, new, check, now), durable=True)
+        now, payer = self._clock(), self._payer(new.user)
+        return await self._database.write(lambda c: records.accept(c, new, check, now=now, payer=payer), durable=True)
 
     async def started(self, turn: int, at: float) -> Turn:
         """The answer begins: one attempt more."""
-        return await self._change(turn, attempts=turns.c.attempts + 1, started=at)
+        return await self._change(turn, {"at": at}, records.START)
 
     async def unstarted(self, turn: int) -> None:
         """A shutdown, no failure, ended the attempt: it does not count."""
-        await self._change(turn, attempts=turns.c.attempts - 1, started=None)
+        await self._change(turn, {}, records.UNSTART)
 
     async def finish(
         self,
@@ -148,119 +130,109 @@ class Store:
             "finished": at,
         }
         end = {"reply": reply, "ids": ids, "finish_reason": reason, "cause": cause, "shown": shown}
-
-        def work(connection: Connection) -> Turn:
-            before = _get(connection, turn)
-            if before.finished is None:
-                values = figures if before.deleted else figures | end
-                connection.execute(update(turns).where(turns.c.id == turn).values(values))
-            return _get(connection, turn)
-
-        return await self._database.write(work)
+        return await self._database.write(lambda c: records.finish(c, turn, figures, end))
 
     async def placed(self, turn: int, part: int, ref: str) -> Turn:
-        """Part number ``part`` of the answer is the platform's message ``ref``."""
+        """Part number ``part`` (from 0) of the answer is the platform's message ``ref``."""
 
         def work(connection: Connection) -> Turn:
-            refs = list(_get(connection, turn).refs)
-            refs += [""] * (part + 1 - len(refs))
+            before = records.turn(connection, turn)
+            refs = [*before.refs, *[""] * (part + 1 - len(before.refs))]
             refs[part] = ref
-            return _set_refs(connection, turn, refs)
+            return records.set_refs(connection, before, refs)
 
         return await self._database.write(work)
 
     async def refs(self, turn: int, refs: Sequence[str]) -> Turn:
         """The answer's parts are these messages, and no others."""
-        return await self._database.write(lambda connection: _set_refs(connection, turn, refs))
+        return await self._database.write(lambda c: records.set_refs(c, records.turn(c, turn), refs))
 
     async def shown(self, turn: int) -> None:
         """The platform has confirmed the last edit."""
-        await self._change(turn, shown=True)
+        await self._change(turn, {"shown": True})
 
     async def delete(self, turn: int) -> Turn:
         """Blank question and answer of one turn; where it is shown, and whose it is, stays."""
-        await self._database.drop_backups()
-        deleted = await self._database.write(lambda connection: forgetting.delete(connection, turn), durable=True)
-        if not deleted:
-            raise NotFound
+
+        def work(connection: Connection) -> Turn:
+            forgetting.delete(connection, turn)
+            return records.turn(connection, turn)
+
+        deleted = await self._forget(work)
         self._database.erase_later()
-        found = await self.turn(turn)
-        assert found is not None
-        return found
+        return deleted
 
     async def turn(self, turn: int) -> Turn | None:
-        """A turn by its id."""
-        return await self._one(turns.c.id == turn)
+        """A turn by its number."""
+        return await self._one(records.TURN, {"this": turn})
 
     async def find(self, event: str) -> Turn | None:
         """The turn that an event belongs to."""
-        return await self._one(
-            turns.c.id == select(events.c.turn).where(events.c.hash == _hash(event)).scalar_subquery()
-        )
+        return await self._one(records.FOUND, {"hash": records.event_hash(event)})
 
     async def path(self, turn: int) -> list[Turn]:
         """A turn and all before it, oldest first."""
-        line = select(turns.c.id, turns.c.parent).where(turns.c.id == turn).cte("line", recursive=True)
-        line = line.union_all(select(turns.c.id, turns.c.parent).join(line, turns.c.id == line.c.parent))
-        return await self._turns(turns.c.id.in_(select(line.c.id)))
+        return await self._turns(records.PATH, {"this": turn})
 
     async def children(self, turn: int) -> list[Turn]:
         """The turns that follow directly on one, in the order of acceptance."""
-        return await self._turns(turns.c.parent == turn)
+        return await self._turns(records.CHILDREN, {"this": turn})
 
     async def pending(self, prefixes: Iterable[str]) -> list[Turn]:
         """What is not answered yet in conversations whose keys begin with one of these, in the order of acceptance."""
-        begun = [_begins(turns.c.conversation, prefix) for prefix in prefixes]
-        return await self._turns(or_(*begun) & _not_shown() & turns.c.finish_reason.is_(None)) if begun else []
+        begun = [begins(turns.c.conversation, prefix) for prefix in prefixes]
+        return await self._not_shown(or_(*begun) & turns.c.finish_reason.is_(None)) if begun else []
 
     async def unshown(self, prefix: str) -> list[Turn]:
         """What is answered, but not shown to its end yet, in the order of acceptance."""
-        answered = turns.c.finish_reason.is_not(None)
-        return await self._turns(_begins(turns.c.conversation, prefix) & _not_shown() & answered)
+        return await self._not_shown(begins(turns.c.conversation, prefix) & turns.c.finish_reason.is_not(None))
 
     async def spends(self, user: str, at: float) -> list[Spend]:
         """What a person spent within 24 h of ``at``, oldest first; also what they have had forgotten.
 
         Later ones count, too: an event may come late, when others of its minute were accepted before it.
         """
-        return await self._database.read(lambda connection: _spends(connection, user, at))
+        payer = self._payer(user)
+        return await self._database.read(lambda c: records.spends(c, user, at, payer))
 
     # Conversations.
 
     async def conversation(self, key: str) -> Conversation | None:
         """A conversation by its key."""
-        return await self._database.read(lambda connection: _conversation(connection, key))
+        return await self._database.read(lambda c: records.conversation(c, key))
 
     async def conversations(self, owner: str) -> list[Conversation]:
         """A person's conversations, the one asked in last first."""
-        newest = select(*_CONVERSATION).where(conversations.c.owner == owner).order_by(conversations.c.updated.desc())
-        rows = await self._database.read(lambda connection: connection.execute(newest).all())
-        return [Conversation(*row) for row in rows]
+        mine = {"owner": owner}
+        return await self._database.read(
+            lambda c: [Conversation(*row) for row in c.execute(records.CONVERSATIONS, mine)]
+        )
 
     async def create(self, key: str, owner: str, title: str) -> None:
         """An empty conversation; nothing happens where it exists. Raises NotYours where it is somebody else's."""
         now = self._clock()
-        await self._database.write(lambda connection: _made(connection, key, owner, title, "", now))
+        await self._database.write(lambda c: records.conversation_made(c, key, owner, title=title, now=now))
 
     async def set_head(self, key: str, turn: int | None) -> None:
-        """The conversation goes on from ``turn``; None: afresh."""
-        await self._change_conversation(key, head=turn)
+        """The conversation goes on from ``turn``; None: afresh. Raises NotFound."""
+        await self._change_conversation(key, {"head": turn})
 
     async def rename(self, key: str, title: str) -> None:
-        """Give the conversation a title of the person's own."""
-        await self._change_conversation(key, title=title, titled_by=None)
+        """Give the conversation a title of the person's own. Raises NotFound."""
+        await self._change_conversation(key, {"title": title, "titled_by": None})
 
     async def set_persona(self, key: str, name: str) -> None:
-        """Who answers the questions to come."""
-        await self._change_conversation(key, persona=name)
+        """Who answers the questions to come. Raises NotFound."""
+        await self._change_conversation(key, {"persona": name})
 
     async def remove(self, key: str) -> None:
-        """Forget a conversation, its turns' text first of all."""
-        await self._forget(lambda connection: forgetting.remove(connection, key))
+        """Forget a conversation and the text of its turns, like ``forget``."""
+        await self._forget(lambda c: forgetting.remove(c, key, self._payer))
+        await self._database.erase(self._patience)
 
     async def move(self, old: str, new: str) -> None:
         """Keys that begin with ``old`` begin with ``new`` from now on; what is there already takes the turns in."""
-        await self._database.write(lambda connection: _move(connection, old, new))
+        await self._database.write(lambda c: records.move(c, old, new))
 
     # People.
 
@@ -270,38 +242,45 @@ class Store:
 
     async def set_language(self, user: str, code: str) -> None:
         """Keep the language that a person chose."""
-        await self._put(people, {"user": user}, language=code)
+        await self._put(people, {"user": user}, {"language": code})
 
     async def forget(self, user: str) -> int:
         """Forget a person; returns how many turns were blanked.
 
         Question, answer, place, title, name and language go; the tree's shape and the events' hashes stay, and for 24 h
-        what was spent, under a keyed hash. When this returns, the text is in no file of the data folder, unless another
-        program's reading has kept the log in use for 5 s: then ``erasing`` holds, and it goes when that ends.
+        what was spent, under a keyed hash. When this returns, the text is in no file of the data folder. Only where
+        another program has kept reading the database for ``patience`` seconds, it may still be in the log: then
+        ``erasing`` is True, and it goes as soon as that program ends its reading.
         """
-        return await self._forget(lambda connection: forgetting.forget(connection, user))
+        blanked = await self._forget(lambda c: forgetting.forget(c, user, self._payer))
+        await self._database.erase(self._patience)
+        return blanked
 
     @property
     def erasing(self) -> bool:
-        """Is text that was forgotten still in the log, since another program reads the database?"""
+        """Is there deleted text in the log still? It is being got rid of."""
         return self._database.erasing
+
+    async def erased(self) -> None:
+        """Wait until no deleted text is left in any file, however long another program reads."""
+        await self._database.erased()
 
     async def export(self, user: str) -> dict[str, Any]:
         """All that is kept of a person, ready for JSON; times are ISO 8601 in UTC."""
-        return await self._database.read(lambda connection: forgetting.export(connection, user))
+        return await self._database.read(lambda c: forgetting.export(c, user))
 
     async def grants(self) -> dict[str, str]:
         """Who was admitted, shut out or made owner while running."""
-        rows = await self._database.read(lambda connection: connection.execute(select(grants)).all())
+        rows = await self._database.read(lambda c: c.execute(select(grants.c.who, grants.c.role)).all())
         return {row.who: row.role for row in rows}
 
     async def grant(self, who: str, role: str) -> None:
         """Keep what a person or place may do: owner, allowed or denied."""
-        await self._put(grants, {"who": who}, role=role)
+        await self._put(grants, {"who": who}, {"role": role})
 
     async def revoke(self, who: str) -> None:
         """Keep nothing of what a person or place may do."""
-        await self._database.write(lambda connection: connection.execute(delete(grants).where(grants.c.who == who)))
+        await self._database.write(lambda c: c.execute(delete(grants).where(grants.c.who == who)).rowcount)
 
     # The rest.
 
@@ -311,16 +290,21 @@ class Store:
 
     async def put(self, key: str, value: str) -> None:
         """Keep a small value: an adapter's place in a stream, a counter."""
-        await self._put(marks, {"key": key}, value=value)
+        await self._put(marks, {"key": key}, {"value": value})
 
     async def expire(self, now: float) -> int:
-        """Blank what is older than the retention days, drop the day-old hashes of forgotten users; how many blanked."""
-        before = now - self._retention_days * DAY_SECONDS if self._retention_days else None
-        if before is not None and await self._one(forgetting.older(before)) is not None:
-            blanked = await self._forget(lambda connection: forgetting.forget_older(connection, before))
-        else:
-            blanked = 0
-        await self._database.write(lambda connection: forgetting.drop_payers(connection, now - DAY_SECONDS))
+        """Blank what is older than the retention days, and drop the hashes of users forgotten a day ago.
+
+        Returns how many turns were blanked.
+        """
+        before, blanked, old = now - self._retention_days * DAY, 0, False
+        if self._retention_days:
+            old = await self._database.read(lambda c: forgetting.too_old(c, before))
+        if old:
+            blanked = await self._forget(lambda c: forgetting.forget_older(c, before, self._payer))
+        dropped = await self._database.write(lambda c: forgetting.drop_payers(c, now - DAY))
+        if old or dropped:
+            self._database.erase_later()
         return blanked
 
     async def backup(self, file: Path) -> None:
@@ -328,21 +312,20 @@ class Store:
         await self._database.copy(file)
 
     async def stats(self) -> dict[str, int]:
-        """Figures without names: turns, unanswered, conversations, people, tokens and bytes."""
+        """Figures without names: turns, unanswered, conversations, people, tokens answered, bytes on disk."""
         kept = turns.c.deleted.is_(False)
         counts = {
-            "turns": select(func.count()).where(kept),
-            "unanswered": select(func.count()).where(_not_shown() & turns.c.finish_reason.is_(None)),
+            "turns": select(func.count()).select_from(turns).where(kept),
+            "unanswered": select(func.count()).select_from(turns).where(NOT_SHOWN, turns.c.finish_reason.is_(None)),
             "people": select(func.count(turns.c.user.distinct())).where(kept),
             "tokens": select(func.coalesce(func.sum(turns.c.reply_tokens), 0)),
             "conversations": select(func.count()).select_from(conversations),
         }
+        figures = await self._database.read(lambda c: {name: int(c.scalar(counts[name]) or 0) for name in counts})
+        return {**figures, "bytes": self._database.size()}
 
-        def work(connection: Connection) -> dict[str, int]:
-            return {name: int(connection.scalar(count) or 0) for name, count in counts.items()}
-
-        figures = await self._database.read(work)
-        return {**figures, "bytes": sum(file.stat().st_size for file in self._database.files())}
+    def _payer(self, user: str) -> str:
+        return records.payer_of(self._secret, user)
 
     async def _expire_hourly(self) -> None:
         while True:
@@ -352,178 +335,40 @@ class Store:
             except ConchError as error:
                 log.error("what is too old could not be blanked: %s", error)
 
-    async def _forget(self, work: Callable[[Connection], int]) -> int:
-        """Copies first, so that a crash leaves none of them behind a database that has forgotten."""
+    async def _forget(self, work: Callable[[Connection], T]) -> T:
+        """Copies go first, so that a crash leaves none of them beside a database that has forgotten."""
         await self._database.drop_backups()
-        blanked = await self._database.write(work, durable=True)
-        await self._database.erase(PATIENCE_SECONDS)
-        return blanked
+        return await self._database.write(work, durable=True)
 
-    async def _change(self, turn: int, **values: Any) -> Turn:
-        def work(connection: Connection) -> Turn:
-            connection.execute(update(turns).where(turns.c.id == turn).values(values))
-            return _get(connection, turn)
+    async def _change(self, turn: int, values: Mapping[str, Any], how: Executable = records.CHANGE_TURN) -> Turn:
+        return await self._database.write(lambda c: records.change(c, turn, values, how))
 
-        return await self._database.write(work)
-
-    async def _change_conversation(self, key: str, **values: Any) -> None:
-        change = update(conversations).where(conversations.c.key == key).values(values)
-
+    async def _change_conversation(self, key: str, values: Mapping[str, Any]) -> None:
         def work(connection: Connection) -> None:
-            if not connection.execute(change).rowcount:
+            if not connection.execute(records.CHANGE_CONVERSATION, {**values, "this": key}).rowcount:
                 raise NotFound
 
         await self._database.write(work)
 
-    async def _put(self, table: Table, key: dict[str, str], **values: str) -> None:
+    async def _put(self, table: Table, key: Mapping[str, str], values: Mapping[str, str]) -> None:
         """Update or insert: no other writer can come between."""
 
         def work(connection: Connection) -> None:
             if not connection.execute(update(table).filter_by(**key).values(values)).rowcount:
-                connection.execute(insert(table).values(**key, **values))
+                connection.execute(insert(table).values({**key, **values}))
 
         await self._database.write(work)
 
     async def _value(self, column: Column[Any], where: ColumnElement[bool]) -> str | None:
-        return await self._database.read(lambda connection: connection.scalar(select(column).where(where)))
+        return await self._database.read(lambda c: c.scalar(select(column).where(where)))
 
-    async def _one(self, where: ColumnElement[bool]) -> Turn | None:
-        query = select(*_TURN).where(where).limit(1)
-        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+    async def _one(self, query: Executable, values: Mapping[str, Any]) -> Turn | None:
+        row = await self._database.read(lambda c: c.execute(query, values).one_or_none())
         return None if row is None else Turn(*row)
 
-    async def _turns(self, where: ColumnElement[bool]) -> list[Turn]:
-        query = select(*_TURN).where(where).order_by(turns.c.id)
-        return await self._database.read(lambda connection: [Turn(*row) for row in connection.execute(query)])
+    async def _turns(self, query: Executable, values: Mapping[str, Any]) -> list[Turn]:
+        return await self._database.read(lambda c: [Turn(*row) for row in c.execute(query, values)])
 
-
-def _accept(
-    connection: Connection, new: NewTurn, check: Callable[[Sequence[Spend]], None] | None, now: float
-) -> tuple[Turn, bool]:
-    known = connection.scalar(select(events.c.turn).where(events.c.hash == _hash(new.event)))
-    if known is not None:
-        return _get(connection, known), False
-    sibling = _made_before(connection, new)
-    if sibling is not None:
-        connection.execute(insert(events).values(hash=_hash(new.event), turn=sibling.id))
-        return sibling, False
-    if check is not None:
-        check(_spends(connection, new.user, new.asked))
-    place = _made(connection, new.conversation, new.user, "", new.persona or new.default_persona, now)
-    made = connection.execute(insert(turns).values(_row(new, place, now))).inserted_primary_key
-    assert made is not None
-    turn: int = made.id
-    connection.execute(insert(events).values(hash=_hash(new.event), turn=turn))
-    changes: dict[str, Any] = {"updated": now}
-    if new.move_head:
-        changes["head"] = turn
-    if new.title and not place.title:
-        changes |= {"title": new.title, "titled_by": turn}
-    connection.execute(update(conversations).where(conversations.c.key == new.conversation).values(changes))
-    return _get(connection, turn), True
-
-
-def _row(new: NewTurn, place: Conversation, now: float) -> dict[str, Any]:
-    return {
-        "conversation": new.conversation,
-        "parent": place.head if new.parent == "head" else new.parent,
-        "source": new.source,
-        "kind": new.kind,
-        "user": new.user,
-        "persona": new.persona or place.persona or new.default_persona,
-        "language": new.language,
-        "seed": new.seed,
-        "shown": False,
-        "deleted": False,
-        "attempts": 0,
-        "prompt_tokens": 0,
-        "computed_tokens": 0,
-        "reply_tokens": 0,
-        "cost": new.max_tokens,
-        "left_out": 0,
-        "asked": new.asked,
-        "accepted": now,
-        "scope": new.scope,
-        "place": new.place,
-        "refs": new.refs,
-        "prompt": new.prompt,
-        "reply": "",
-    }
-
-
-def _made_before(connection: Connection, new: NewTurn) -> Turn | None:
-    """What an earlier press of the same button made."""
-    if new.kind not in ("regenerate", "proceed") or new.source is None:
-        return None
-    same = (turns.c.source == new.source) & (turns.c.kind == new.kind) & turns.c.deleted.is_(False)
-    row = connection.execute(select(*_TURN).where(same).order_by(turns.c.id).limit(1)).one_or_none()
-    return None if row is None else Turn(*row)
-
-
-def _made(connection: Connection, key: str, owner: str, title: str, persona: str, now: float) -> Conversation:
-    """The conversation, made if it is not there. Raises NotYours."""
-    found = _conversation(connection, key)
-    if found is None:
-        found = Conversation(key, owner, title, persona, None, now, now)
-        values = {field.name: getattr(found, field.name) for field in fields(Conversation)}
-        connection.execute(insert(conversations).values(values))
-    elif found.owner != owner:
-        raise NotYours
-    return found
-
-
-def _move(connection: Connection, old: str, new: str) -> None:
-    where = _begins(conversations.c.key, old)
-    for row in connection.execute(select(*_CONVERSATION).where(where)).all():
-        moving = Conversation(*row)
-        key = new + moving.key[len(old) :]
-        there = _conversation(connection, key) if key != moving.key else moving
-        mine = conversations.c.key == moving.key
-        if there is None:
-            connection.execute(update(conversations).where(mine).values(key=key))
-        elif there.owner != moving.owner:
-            raise NotYours
-        elif there.key != moving.key:
-            connection.execute(delete(conversations).where(mine))
-            if there.head is None:
-                connection.execute(update(conversations).where(conversations.c.key == key).values(head=moving.head))
-        connection.execute(update(turns).where(turns.c.conversation == moving.key).values(conversation=key))
-
-
-def _set_refs(connection: Connection, turn: int, refs: Sequence[str]) -> Turn:
-    """A forgotten turn (it has no user) keeps no place to be found by."""
-    connection.execute(update(turns).where((turns.c.id == turn) & (turns.c.user != "")).values(refs=refs))
-    return _get(connection, turn)
-
-
-def _get(connection: Connection, turn: int) -> Turn:
-    row = connection.execute(select(*_TURN).where(turns.c.id == turn)).one_or_none()
-    if row is None:
-        raise NotFound
-    return Turn(*row)
-
-
-def _conversation(connection: Connection, key: str) -> Conversation | None:
-    row = connection.execute(select(*_CONVERSATION).where(conversations.c.key == key)).one_or_none()
-    return None if row is None else Conversation(*row)
-
-
-def _spends(connection: Connection, user: str, at: float) -> list[Spend]:
-    mine = or_(turns.c.user == user, turns.c.payer == forgetting.payer(connection, user))
-    day = (turns.c.asked > at - DAY_SECONDS) & (turns.c.asked < at + DAY_SECONDS)
-    query = select(turns.c.asked, turns.c.cost).where(mine & day).order_by(turns.c.asked, turns.c.id)
-    return [Spend(row.asked, row.cost) for row in connection.execute(query)]
-
-
-def _begins(column: Column[Any], prefix: str) -> ColumnElement[bool]:
-    """Exactly, which LIKE is not in SQLite: it takes upper and lower case for the same."""
-    return func.substr(column, 1, len(prefix)) == prefix if prefix else true()
-
-
-def _not_shown() -> ColumnElement[bool]:
-    """In the very words of the partial index, so that it is used."""
-    return turns.c.shown.is_(False)
-
-
-def _hash(event: str) -> bytes:
-    return hashlib.sha256(event.encode("utf-8", "surrogatepass")).digest()
+    async def _not_shown(self, where: ColumnElement[bool]) -> list[Turn]:
+        query = select(*records.TURN_COLUMNS).where(NOT_SHOWN, where).order_by(turns.c.id)
+        return await self._turns(query, {})

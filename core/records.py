@@ -1,0 +1,253 @@
+"""What is done to the tables within one transaction: plain functions of a connection, over statements built once.
+
+Building a statement costs more than running it, so those of every message stand ready at the top.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Executable,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from core.errors import NotFound, NotYours
+from core.limits import Spend
+from core.messages import Conversation, Kind, Turn
+from core.schema import conversations, events, turns
+
+DAY = 86_400.0
+TURN_COLUMNS = [turns.c[field.name] for field in fields(Turn)]
+CONVERSATION_COLUMNS = [conversations.c[field.name] for field in fields(Conversation)]
+
+THIS_TURN, THIS_KEY = turns.c.id == bindparam("this"), conversations.c.key == bindparam("this")
+
+_EVENT = select(events.c.turn).where(events.c.hash == bindparam("hash"))
+_ADD_TURN, _ADD_EVENT, _ADD_CONVERSATION = insert(turns), insert(events), insert(conversations)
+_SIBLING = (
+    select(*TURN_COLUMNS)
+    .where(turns.c.source == bindparam("source"), turns.c.kind == bindparam("kind"), turns.c.deleted.is_(False))
+    .order_by(turns.c.id)
+    .limit(1)
+)
+_SPENDS = (
+    select(turns.c.asked, turns.c.cost)
+    .where(or_(turns.c.user == bindparam("user"), turns.c.payer == bindparam("payer")))
+    .where(turns.c.asked > bindparam("after"), turns.c.asked < bindparam("before"))
+    .order_by(turns.c.asked, turns.c.id)
+)
+_line = select(turns.c.id, turns.c.parent).where(THIS_TURN).cte("line", recursive=True)
+_line = _line.union_all(select(turns.c.id, turns.c.parent).join(_line, turns.c.id == _line.c.parent))
+
+TURN = select(*TURN_COLUMNS).where(THIS_TURN)
+FOUND = select(*TURN_COLUMNS).where(turns.c.id == _EVENT.scalar_subquery())
+PATH = select(*TURN_COLUMNS).where(turns.c.id.in_(select(_line.c.id))).order_by(turns.c.id)
+CHILDREN = select(*TURN_COLUMNS).where(turns.c.parent == bindparam("this")).order_by(turns.c.id)
+CONVERSATION = select(*CONVERSATION_COLUMNS).where(THIS_KEY)
+CONVERSATIONS = (
+    select(*CONVERSATION_COLUMNS)
+    .where(conversations.c.owner == bindparam("owner"))
+    .order_by(conversations.c.updated.desc(), conversations.c.key)
+)
+CHANGE_TURN = update(turns).where(THIS_TURN)
+START = CHANGE_TURN.values(attempts=turns.c.attempts + 1, started=bindparam("at"))
+UNSTART = CHANGE_TURN.values(attempts=turns.c.attempts - 1, started=None)
+CHANGE_CONVERSATION = update(conversations).where(THIS_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A question to accept. ``asked`` is the event's own time (Unix seconds), ``max_tokens`` its charge until it ends.
+
+    ``persona`` None: the conversation's, else ``default_persona``. ``parent`` "head": the conversation's newest turn.
+    ``move_head``: the conversation goes on from this turn. ``title`` is the conversation's, if it has none yet.
+    """
+
+    conversation: str
+    user: str
+    event: str
+    kind: Kind
+    prompt: str
+    persona: str | None
+    default_persona: str
+    language: str
+    seed: int
+    max_tokens: int
+    asked: float
+    place: str = ""
+    parent: int | Literal["head"] | None = "head"
+    source: int | None = None
+    refs: tuple[str, ...] = ()
+    move_head: bool = True
+    title: str = ""
+    scope: str = ""
+
+
+def accept(
+    connection: Connection,
+    new: NewTurn,
+    check: Callable[[Sequence[Spend]], None] | None,
+    *,
+    now: float,
+    payer: str,
+) -> tuple[Turn, bool]:
+    """The turn, made by this or found. What ``check`` raises leaves nothing behind."""
+    event = {"hash": event_hash(new.event)}
+    known = connection.scalar(_EVENT, event)
+    if known is not None:
+        return turn(connection, known), False
+    if new.source is not None and new.kind in ("regenerate", "proceed"):
+        sibling = _turn(connection, _SIBLING, {"source": new.source, "kind": new.kind})
+        if sibling is not None:  # a second press of the same button
+            connection.execute(_ADD_EVENT, event | {"turn": sibling.id})
+            return sibling, False
+    if check is not None:
+        check(spends(connection, new.user, new.asked, payer))
+    place = conversation_made(
+        connection, new.conversation, new.user, persona=new.persona or new.default_persona, now=now
+    )
+    made = connection.execute(_ADD_TURN, _row(new, place, now)).inserted_primary_key
+    assert made is not None
+    connection.execute(_ADD_EVENT, event | {"turn": made.id})
+    changes: dict[str, Any] = {"updated": now}
+    if new.move_head:
+        changes["head"] = made.id
+    if new.title and not place.title:
+        changes |= {"title": new.title, "titled_by": made.id}
+    connection.execute(CHANGE_CONVERSATION, changes | {"this": new.conversation})
+    return turn(connection, made.id), True
+
+
+def _row(new: NewTurn, place: Conversation, now: float) -> dict[str, Any]:
+    return {
+        "conversation": new.conversation,
+        "parent": place.head if new.parent == "head" else new.parent,
+        "source": new.source,
+        "kind": new.kind,
+        "user": new.user,
+        "persona": new.persona or place.persona or new.default_persona,
+        "language": new.language,
+        "seed": new.seed,
+        "shown": False,
+        "deleted": False,
+        "attempts": 0,
+        "prompt_tokens": 0,
+        "computed_tokens": 0,
+        "reply_tokens": 0,
+        "cost": new.max_tokens,
+        "left_out": 0,
+        "asked": new.asked,
+        "accepted": now,
+        "scope": new.scope,
+        "place": new.place,
+        "refs": new.refs,
+        "prompt": new.prompt,
+        "reply": "",
+    }
+
+
+def finish(connection: Connection, number: int, figures: Mapping[str, Any], end: Mapping[str, Any]) -> Turn:
+    """The first end stays. Of a turn that was blanked meanwhile only the figures are kept."""
+    before = turn(connection, number)
+    if before.finished is not None:
+        return before
+    values = {**figures} if before.deleted else {**figures, **end}
+    return change(connection, number, values)
+
+
+def change(connection: Connection, number: int, values: Mapping[str, Any], how: Executable = CHANGE_TURN) -> Turn:
+    """A turn after ``values`` were put into it."""
+    connection.execute(how, {**values, "this": number})
+    return turn(connection, number)
+
+
+def set_refs(connection: Connection, before: Turn, refs: Sequence[str]) -> Turn:
+    """A forgotten turn (it has no user) keeps no place to be found by."""
+    return change(connection, before.id, {"refs": refs}) if before.user else before
+
+
+def turn(connection: Connection, number: int) -> Turn:
+    """The turn of this number. Raises NotFound."""
+    found = _turn(connection, TURN, {"this": number})
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _turn(connection: Connection, query: Executable, values: Mapping[str, Any]) -> Turn | None:
+    row = connection.execute(query, values).one_or_none()
+    return None if row is None else Turn(*row)
+
+
+def conversation(connection: Connection, key: str) -> Conversation | None:
+    """The conversation of this key."""
+    row = connection.execute(CONVERSATION, {"this": key}).one_or_none()
+    return None if row is None else Conversation(*row)
+
+
+def conversation_made(
+    connection: Connection, key: str, owner: str, *, title: str = "", persona: str = "", now: float
+) -> Conversation:
+    """The conversation, made if it is not there. Raises NotYours."""
+    found = conversation(connection, key)
+    if found is None:
+        found = Conversation(key, owner, title, persona, None, now, now)
+        connection.execute(_ADD_CONVERSATION, {field.name: getattr(found, field.name) for field in fields(found)})
+    elif found.owner != owner:
+        raise NotYours
+    return found
+
+
+def move(connection: Connection, old: str, new: str) -> None:
+    """Give new keys to conversations; one that is there already takes the turns in. Raises NotYours."""
+    rows = connection.execute(select(*CONVERSATION_COLUMNS).where(begins(conversations.c.key, old))).all()
+    for moving in [Conversation(*row) for row in rows]:
+        key = new + moving.key[len(old) :]
+        if key == moving.key:
+            continue
+        there = conversation(connection, key)
+        if there is None:
+            connection.execute(CHANGE_CONVERSATION, {"this": moving.key, "key": key})
+        elif there.owner != moving.owner:
+            raise NotYours
+        else:
+            connection.execute(delete(conversations).where(conversations.c.key == moving.key))
+            if there.head is None:
+                connection.execute(CHANGE_CONVERSATION, {"this": key, "head": moving.head})
+        connection.execute(update(turns).where(turns.c.conversation == moving.key).values(conversation=key))
+
+
+def spends(connection: Connection, user: str, at: float, payer: str) -> list[Spend]:
+    """What a person spent within a day of ``at``, also under the hash ``payer``, oldest first."""
+    values = {"user": user, "payer": payer, "after": at - DAY, "before": at + DAY}
+    return [Spend(*row) for row in connection.execute(_SPENDS, values)]
+
+
+def begins(column: Column[Any], prefix: str) -> ColumnElement[bool]:
+    """Exactly, which LIKE is not in SQLite: it takes upper and lower case for the same."""
+    return func.substr(column, 1, len(prefix)) == prefix if prefix else true()
+
+
+def event_hash(event: str) -> bytes:
+    """What is kept of an event's name, for ever."""
+    return hashlib.sha256(event.encode("utf-8", "surrogatepass")).digest()
+
+
+def payer_of(secret: bytes, user: str) -> str:
+    """The keyed hash under which what a forgotten person has spent is kept for a day."""
+    return hmac.new(secret, user.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
