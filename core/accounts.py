@@ -3,70 +3,92 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+
+NOTHING = 1.0
+"""Tokens below which an account counts as empty."""
+
+
+class Scale:
+    """Where the people in line stand: each on a tag in tokens that only their own turns move, least goes first.
+
+    ``reached`` is the greatest tag a turn began at yet. Who comes below it was away and is level with it: an absence
+    earns a place at the front, but no stock of tokens to spend while others wait.
+    """
+
+    def __init__(self, tags: dict[str, float] | None = None, reached: float = 0.0) -> None:
+        self.tags, self.reached = tags or {}, reached
+
+    def copy(self) -> Scale:
+        """Another that moves on its own."""
+        return Scale(dict(self.tags), self.reached)
+
+    def position(self, user: str) -> float:
+        """The order of going: least first."""
+        return max(self.tags[user], self.reached)
+
+    def admit(self, user: str, tokens: float, *, contended: bool) -> float:
+        """A turn of ``user`` begins and counts ``tokens``; gives by how much ``reached`` rose.
+
+        While somebody else waits (``contended``) it is put on top of the position, otherwise of the person's own tag:
+        what nobody else wanted takes nobody's part.
+        """
+        start = self.position(user) if contended else self.tags[user]
+        self.tags[user] = start + tokens
+        rise = max(0.0, start - self.reached)
+        self.reached += rise
+        return rise
+
+    def charge(self, user: str, tokens: float) -> None:
+        """``tokens`` more, or less as a correction, for a turn of ``user`` that runs or has just ended."""
+        self.tags[user] += tokens
 
 
 class Accounts:
-    """What each person has had, in tokens.
+    """Every account halves each ``half_life`` seconds of ``clock``; between people in line the distance stays.
 
-    People in line have a tag on a scale that only grows; ``_reached`` is the greatest tag that was admitted yet. The
-    account is the tag seen from there: ``_level``, which halves with time, plus the distance to ``_reached``, which
-    does not. People away have an account that halves, and are forgotten when less than one token is left of it.
+    Of those in line it is told by ``scale``, which does not decay: an account is the level that the line has reached,
+    which does, plus the distance of the person's tag from there. Those away have an account of their own, which is
+    forgotten when it has decayed to ``NOTHING``.
     """
 
     def __init__(self, half_life: float, clock: Callable[[], float]) -> None:
         self._half_life, self._clock = half_life, clock
-        self._tags: dict[str, float] = {}
+        self.scale = Scale()
+        self._level = 0.0, clock()
         self._away: dict[str, tuple[float, float]] = {}
-        self._reached = 0.0
-        self._level, self._since = 0.0, clock()
         self._sweep_at = 64
 
     def __getitem__(self, user: str) -> float:
-        """Tokens on the account of ``user`` now."""
-        if user in self._tags:
-            return max(0.0, self._level_now() + self._tags[user] - self._reached)
-        account, since = self._away.get(user, (0.0, 0.0))
-        return self._halved(account, since)
+        """Tokens on the account of ``user`` now, at least 0."""
+        if user in self.scale.tags:
+            return max(0.0, self._now(*self._level) + self.scale.tags[user] - self.scale.reached)
+        return self._now(*self._away.get(user, (0.0, 0.0)))
 
     def __len__(self) -> int:
         """How many people are remembered."""
-        return len(self._tags) + len(self._away)
+        return len(self.scale.tags) + len(self._away)
 
-    @property
-    def tags(self) -> Mapping[str, float]:
-        """The order of those in line: least first."""
-        return self._tags
-
-    def come(self, user: str, head_start: float) -> None:
-        """``user`` enters the line, at most ``head_start`` tokens below the level it has reached."""
-        if user not in self._tags:
-            lead = self[user] - self._level_now()
+    def come(self, user: str) -> None:
+        """``user`` enters the line, or is in it."""
+        if user not in self.scale.tags:
+            self.scale.tags[user] = self.scale.reached + self[user] - self._now(*self._level)
             self._away.pop(user, None)
-            self._tags[user] = self._reached + max(lead, -head_start)
+
+    def admit(self, user: str, tokens: float, *, contended: bool) -> None:
+        """See ``Scale.admit``."""
+        if rise := self.scale.admit(user, tokens, contended=contended):
+            self._level = self._now(*self._level) + rise, self._clock()
 
     def go(self, user: str) -> None:
         """``user`` has nothing in line any more."""
         account = self[user]
-        del self._tags[user]
-        if account >= 1:
+        del self.scale.tags[user]
+        if account >= NOTHING:
             self._away[user] = account, self._clock()
         if len(self._away) > self._sweep_at:
-            self._away = {who: had for who, had in self._away.items() if self._halved(*had) >= 1}
+            self._away = {who: had for who, had in self._away.items() if self._now(*had) >= NOTHING}
             self._sweep_at = 64 + 2 * len(self._away)
 
-    def reach(self, user: str) -> None:
-        """``user`` is admitted: the level of the line rises to theirs."""
-        if (rise := self._tags[user] - self._reached) > 0:
-            self._level, self._since = self._level_now() + rise, self._clock()
-            self._reached = self._tags[user]
-
-    def charge(self, user: str, tokens: float) -> None:
-        """More (or, as a correction, less) on the account of ``user``, who is in line."""
-        self._tags[user] += tokens
-
-    def _level_now(self) -> float:
-        return self._halved(self._level, self._since)
-
-    def _halved(self, account: float, since: float) -> float:
-        return account * math.exp2(-max(0.0, self._clock() - since) / self._half_life)
+    def _now(self, tokens: float, since: float) -> float:
+        return tokens * math.exp2(-max(0.0, self._clock() - since) / self._half_life)

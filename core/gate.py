@@ -7,11 +7,13 @@ calls it, and nothing in it awaits except a ticket's own iteration, so every cha
 with its ``max_tokens`` when it is admitted, with its prompt when that is known, and is corrected when it ends. Next is
 the person with the least, among equals who came first. A conversation keeps its order and runs one turn at a time.
 
-Accounts halve every ``half_life``. Between people who are both in line they keep their distance instead: to halve a
-lead that somebody has just taken would give it to them for nothing, again and again. And who comes back from an absence
-starts at most one answer below the level that the line has reached: absence is no right to the GPU for minutes on end.
-This is start-time fair queueing (Goyal, Vin and Cheng, 1996) with a memory. So two people who both wait get the same
-within two answers each, whatever came before, and whoever floods gets one share like everybody.
+Accounts halve every ``half_life``, with two exceptions, without which the line would not be fair. People who are both
+in line keep their distance: to halve the lead that somebody has just taken would give them more than their share, over
+and over. And who comes back from an absence is level with the one admitted last: else a stranger with twenty questions
+would be owed the GPU until he had had as much as those who have been here for an hour.
+
+This is start-time fair queueing (Goyal, Vin and Cheng, 1996) with a memory for debts. While two people wait, one never
+gets more than the other by more than one answer of each, whatever came before.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class Ticket:
 
     @property
     def seconds(self) -> float | None:
-        """About how long until it is admitted; None until a turn was measured."""
+        """About how long until it is admitted; None until a turn was measured, and while nothing moves."""
         return self._gate.place(self).seconds
 
     async def __aiter__(self) -> AsyncIterator[Queued]:
@@ -124,6 +126,7 @@ class Gate:
         self._in_line: dict[str, int] = {}  # person -> tickets that wait or run
         self._recent: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)  # (seconds, tokens) of turns that ended
         self._places: dict[Ticket, Place] | None = None
+        self._places_until = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._telling, self._news = False, False
 
@@ -169,7 +172,7 @@ class Gate:
             if self._waiting >= self._bound + extra:
                 raise QueueFull
         ticket = Ticket(self, user, conversation, tokens, next(self._numbers))
-        self.accounts.come(user, head_start=tokens)
+        self.accounts.come(user)
         self._in_line[user] = self._in_line.get(user, 0) + 1
         self._lines.setdefault(conversation, deque()).append(ticket)
         self._count_waiting(user, 1)
@@ -197,7 +200,7 @@ class Gate:
     def started(self, ticket: Ticket, computed: int) -> None:
         """See ``Ticket.started``."""
         if ticket.admitted and not ticket.left:
-            self.accounts.charge(ticket.user, computed)
+            self.accounts.scale.charge(ticket.user, computed)
             ticket.charged += computed
             self._places = None
 
@@ -210,7 +213,7 @@ class Gate:
             self._take_out(ticket)
         else:
             del self._running[ticket.conversation]
-            self.accounts.charge(ticket.user, (tokens or 0) - ticket.charged)
+            self.accounts.scale.charge(ticket.user, (tokens or 0) - ticket.charged)
             if tokens is not None:
                 self._recent.append((self._clock() - ticket.admitted_at, tokens))
         self._in_line[ticket.user] -= 1
@@ -225,12 +228,14 @@ class Gate:
         """Where ``ticket`` stands now; ``Queued(0, 0.0)`` if it does not wait."""
         if ticket.admitted or ticket.left:
             return Queued(0, 0.0)
-        if self._places is None:
-            forecast = Forecast(self._lines, self.accounts.tags, self._recent)
-            self._places = forecast.places(self._running, self.slots, self._clock())
+        now = self._clock()
+        if self._places is None or now > self._places_until:
+            forecast = Forecast(self._lines, self.accounts.scale, self._recent)
+            self._places = forecast.places(self._running, self.slots, now)
+            self._places_until = forecast.until
         place = self._places[ticket]
         busy = self.slots <= self.running > 0 or ticket.conversation in self._running
-        seconds = None if place.due is None else max(0.0, place.due - self._clock())
+        seconds = None if place.due is None or self.cause else max(0.0, place.due - now)
         return Queued(place.before + busy, seconds, self.cause)
 
     def watch(self) -> None:
@@ -262,18 +267,18 @@ class Gate:
 
     def _admit(self) -> None:
         """Fills the free slots."""
+        scale = self.accounts.scale
         while not self.paused and self.running < self.slots:
-            tags = self.accounts.tags
             heads = [line[0] for conversation, line in self._lines.items() if conversation not in self._running]
             if not heads:
                 return
-            ticket = min(heads, key=lambda head: (tags[head.user], head.number))
+            ticket = min(heads, key=lambda head: (scale.position(head.user), head.number))
             self._take_out(ticket)
             ticket.admitted_at = self._clock()
             ticket.charged = ticket.tokens
             self._running[ticket.conversation] = ticket
-            self.accounts.reach(ticket.user)
-            self.accounts.charge(ticket.user, ticket.tokens)
+            contended = self._waiting > self._waiting_of.get(ticket.user, 0)
+            self.accounts.admit(ticket.user, ticket.tokens, contended=contended)
             self._places = None
             ticket.wake()
 
