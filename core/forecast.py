@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
@@ -15,6 +15,9 @@ from core.accounts import Scale
 
 if TYPE_CHECKING:
     from core.gate import Ticket
+
+
+NOBODY: Iterator[Ticket] = iter(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Forecast:
         self._lines = {conversation: iter(line) for conversation, line in lines.items()}
         self._heads: dict[str, list[tuple[int, Ticket]]] = {}  # person -> heap of what may go next
         self._order: list[tuple[float, int, str]] = []  # heap of (position, number, person); outdated ones are skipped
+        self._moved: set[str] = set()  # people who have to be put into the order anew
         self._ends: list[tuple[float, int, Ticket, float]] = []  # heap of (when, order, ticket, correction)
         self._count = count()
         self.until = math.inf
@@ -71,7 +75,7 @@ class Forecast:
             when, _, ticket, correction = heappop(self._ends)
             free += 1
             self._scale.charge(ticket.user, correction)
-            self._offer(ticket.user)
+            self._moved.add(ticket.user)
             self._step_up(ticket.conversation)
 
     def _remaining(self, elapsed: float) -> float:
@@ -85,25 +89,26 @@ class Forecast:
         contended = self._waiting > self._waiting_of[ticket.user]
         self._scale.admit(ticket.user, ticket.tokens, contended=contended)
         self._run(ticket, when + self._usual, ticket.tokens)
-        self._offer(ticket.user)
+        self._moved.add(ticket.user)
 
     def _run(self, ticket: Ticket, end: float, charged: float) -> None:
         heappush(self._ends, (end, next(self._count), ticket, min(0.0, self._cost - charged)))
 
     def _step_up(self, conversation: str) -> None:
         """The next of ``conversation`` may go."""
-        if ticket := next(self._lines.get(conversation, iter(())), None):
+        if ticket := next(self._lines.get(conversation, NOBODY), None):
             heappush(self._heads.setdefault(ticket.user, []), (ticket.number, ticket))
-            self._offer(ticket.user)
-
-    def _offer(self, user: str) -> None:
-        if heads := self._heads.get(user):
-            heappush(self._order, (self._scale.position(user), heads[0][0], user))
+            self._moved.add(ticket.user)
 
     def _next(self) -> Ticket | None:
+        position = self._scale.position
+        for user in self._moved:
+            if heads := self._heads.get(user):
+                heappush(self._order, (position(user), heads[0][0], user))
+        self._moved.clear()
         while self._order:
-            position, number, user = heappop(self._order)
+            place, number, user = heappop(self._order)
             heads = self._heads[user]
-            if heads and heads[0][0] == number and self._scale.position(user) == position:
+            if heads and heads[0][0] == number and position(user) == place:
                 return heappop(heads)[1]
         return None
