@@ -72,9 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Makes a virtual environment for Conch.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("extras", nargs="*", help="extras of pyproject.toml: local, dev")
+    parser.add_argument("--only-dependencies", action="store_true", help="do not put Conch itself in place")
     parsed = parser.parse_args(arguments)
     try:
-        install(parsed.folder, parsed.extras)
+        install(parsed.folder, parsed.extras, conch=not parsed.only_dependencies)
     except Problem as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -87,8 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def install(folder: Path, extras: Sequence[str]) -> None:
-    """Brings ``folder`` to what pyproject.toml and constraints.txt ask for."""
+def install(folder: Path, extras: Sequence[str], *, conch: bool) -> None:
+    """Brings ``folder`` to what pyproject.toml and constraints.txt ask for; with ``conch``, Conch runs from here."""
     python, stamp, wanted = folder / "bin" / "python", folder / "conch.json", fingerprint()
     there = set(_stamped(stamp, wanted)) if python.exists() else set()
     if there and there.issuperset({"core", *extras}):
@@ -101,6 +102,8 @@ def install(folder: Path, extras: Sequence[str]) -> None:
         print(announcement(wheels), flush=True)
         pinned = [f"{wheel.name}=={wheel.version}" for wheel in wheels]
         pip(python, ["install", "--no-deps", *pinned], quiet=False)
+    if not conch:
+        return
     pip(python, ["install", "--no-deps", "--no-build-isolation", "--quiet", "--editable", str(HERE)])
     stamp.write_text(json.dumps({"of": wanted, "extras": sorted({"core", *extras} | there)}))
 

