@@ -13,13 +13,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from time import time
 
-from core.engine import Engine, Sampling
+from core.engine import Engine
 from core.errors import ConchError
 from core.events import Delta, Finished, Started
 from core.gate import Gate, Ticket
 from core.messages import Message, Turn, Window, groups, window
 from core.reply import Reply
 from core.store import Store
+from core.voices import Voices
 
 log = logging.getLogger(__name__)
 Observe = Callable[[str, float, str], None]
@@ -54,15 +55,14 @@ class Answering:
         gate: Gate,
         store: Store,
         *,
-        sampling: Callable[[Turn], Sampling],
-        system: Callable[[Turn], str],
+        voices: Voices,
         observe: Observe,
+        changed: Callable[[str, str], None],
         clock: Callable[[], float] = time,
     ) -> None:
         self.live: dict[int, Reply] = {}
-        self.on_change: Callable[[str, str], None] = lambda user, conversation: None
         self._engine, self._gate, self._store = engine, gate, store
-        self._sampling, self._system, self._observe, self._clock = sampling, system, observe, clock
+        self._voices, self._observe, self._changed, self._clock = voices, observe, changed, clock
         self._runs: dict[int, _Run] = {}
         self._lengths: dict[int, int] = {}
         self._closing = asyncio.Event()
@@ -123,7 +123,7 @@ class Answering:
         run.left_out = seen.left_out
         await self._count_attempt(run)
         began, tokens = self._clock(), 0
-        async with aclosing(self._engine.generate(seen.messages, self._sampling(reply.turn))) as stream:
+        async with aclosing(self._engine.generate(seen.messages, self._voices.sampling(reply.turn))) as stream:
             async for event in stream:
                 match event:
                     case Started(prompt, computed):
@@ -163,7 +163,7 @@ class Answering:
         if reply.finished is None:
             reply.close()
         del self.live[turn_id], self._runs[turn_id]
-        self.on_change(reply.turn.user, reply.turn.conversation)
+        self._changed(reply.turn.user, reply.turn.conversation)
 
     def _end(self, run: _Run) -> Finished | None:
         """How the answer ended; None where a shutdown closed it, not a person."""
@@ -234,8 +234,8 @@ class Answering:
         """What the model will see: the path back, as far as it may be seen here and as far as it fits."""
         path = await self._store.path(turn.id)
         exchanges = groups(path[_readable(path, turn) :])
-        system = self._system(turn)
-        room = self._engine.context_window - self._sampling(turn).max_tokens
+        system = self._voices.system(turn)
+        room = self._engine.context_window - self._voices.sampling(turn).max_tokens
         if system:
             room -= await self._length([Message("system", system)])
         lengths = [await self._length(exchange) for exchange in exchanges]

@@ -113,7 +113,8 @@ class ScriptedEngine:
         yield Finished("stop" if len(words) <= sampling.max_tokens else "length")
 
     async def failed(self) -> str:
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        return await never
 
 
 def _words(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from time import time
 
 from core.chat import Chat, Options
 from core.engine import Engine, Sampling
+from core.events import Delta
 from core.gate import Gate
 from core.limits import Limits
 from core.messages import Persona
@@ -57,14 +59,17 @@ class House:
 
 
 async def finish(reply: Reply, engine: SteppedEngine | None = None) -> str:
-    """Follow a reply to its end; returns what a viewer saw of its text."""
-    text = ""
-    async for event in reply:
-        text += getattr(event, "text", "")
-        if engine is not None:
-            engine.step()
-    if engine is not None and reply.finished is None:
-        raise AssertionError("the reply was closed before its end")
+    """Follow a reply to its end, ``engine`` speaking meanwhile; returns what a viewer saw of its text."""
+
+    async def watch() -> str:
+        return "".join([event.text async for event in reply if isinstance(event, Delta)])
+
+    watching = asyncio.create_task(watch())
+    while engine is not None and not watching.done():
+        engine.step()
+        await asyncio.sleep(0.0005)
+    text = await watching
+    assert reply.finished is not None, "the reply was closed before its end"
     return text
 
 

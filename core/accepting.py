@@ -1,0 +1,327 @@
+"""The rule of accepting, under a conversation's lock: known event, this person, limits, a place in line, one commit.
+
+The lock is taken in the order of the calls, before anything is awaited; and what has begun goes to its end whether or
+not its caller is still there. Nothing that is refused is stored, and what fails after joining the line leaves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from core.answering import Answering, Observe
+from core.errors import Expired, NotFound, NothingToContinue, NotYours, Refused, ShuttingDown, StillAnswering
+from core.gate import Gate
+from core.limits import Limits, Spend
+from core.messages import Conversation, Kind, Turn
+from core.people import People
+from core.reply import Reply
+from core.store import NewTurn, Store
+from core.voices import Voices
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Target = int | str
+"""A turn, by its id or by any of its events."""
+
+TITLE_CHARACTERS = 60
+OUTAGE_SECONDS = 30.0
+"""An event older than this comes from an outage's backlog: it may go ``Options.backlog`` past the bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``backlog``: tickets past the bound for what an outage held back. ``max_age``: seconds after which a question is
+    too old to answer (0 = never). ``attempts``: how often a crash may hit one answer before it is given up."""
+
+    persona: str
+    language: str = "en"
+    backlog: int = 500
+    max_age: float = 0.0
+    attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question that arrived. ``at`` is the event's own time (None: now); see ``Chat.send`` for the rest."""
+
+    conversation: str
+    user: str
+    event: str
+    text: str
+    place: str = ""
+    at: float | None = None
+    parent: Target | None = None
+    persona: str | None = None
+    language: str | None = None
+    places: Sequence[str] = ()
+    scope: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A turn to be made from ``target``: another answer, its continuation, or its question in other words."""
+
+    kind: Kind
+    target: Target
+    user: str
+    event: str
+    text: str | None = None
+    place: str | None = None
+    at: float | None = None
+    take_over: bool = False
+    branch: bool = False
+    places: Sequence[str] = ()
+
+
+class Accepting:
+    """Accepts questions one at a time per conversation, and hands each to the task that answers it."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        store: Store,
+        answering: Answering,
+        *,
+        voices: Voices,
+        limits: Limits,
+        people: People,
+        options: Options,
+        observe: Observe,
+        changed: Callable[[str, str], None],
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self.closed = False
+        self._gate, self._store, self._answering = gate, store, answering
+        self._voices, self._limits, self._people, self._options = voices, limits, people, options
+        self._observe, self._changed, self._clock, self._random = observe, changed, clock, random
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def ask(self, ask: Ask) -> Reply:
+        """A new question. Raises Refused."""
+        return await self._whole(self._ask(ask))
+
+    async def again(self, again: Again) -> Reply:
+        """A turn made from another. Raises Refused."""
+        return await self._whole(self._again(again))
+
+    async def close(self, timeout: float) -> None:
+        """Accept nothing more; returns when every accept that had begun has its task."""
+        self.closed = True
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=timeout)
+
+    @asynccontextmanager
+    async def lock(self, conversation: str) -> AsyncIterator[None]:
+        """The conversation's lock: first come, first served; dropped when nobody holds or wants it."""
+        lock = self._locks.get(conversation)
+        if lock is None:
+            lock = self._locks[conversation] = asyncio.Lock()
+        async with lock:
+            yield
+
+    async def turn(self, target: Target, user: str | None = None) -> Turn:
+        """The turn, which must be ``user``'s if one is named. Raises NotFound, NotYours."""
+        turn = await (self._store.turn(target) if isinstance(target, int) else self._store.find(target))
+        if turn is None:
+            raise NotFound
+        if user is not None and turn.user != user:
+            raise NotYours
+        return turn
+
+    async def conversation(self, key: str, user: str) -> Conversation | None:
+        """The conversation, None where there is none yet. Raises NotYours."""
+        kept = await self._store.conversation(key)
+        if kept is not None and kept.owner != user:
+            raise NotYours
+        return kept
+
+    def reply(self, turn: Turn) -> Reply:
+        """The Reply of a turn: the one that grows, or one drawn from the store."""
+        return self._answering.live.get(turn.id) or Reply(turn, self._store, self._answering.cancel)
+
+    def too_old(self, asked: float) -> bool:
+        """Is an event of that time too old to be answered?"""
+        return bool(self._options.max_age) and self._clock() - asked > self._options.max_age
+
+    async def _ask(self, ask: Ask) -> Reply:
+        async with self.lock(ask.conversation):
+            if known := await self._known(ask.event, ask.user):
+                return known
+            self._may(ask.user, ask.places, ask.at)
+            self._limits.check_length(ask.text)
+            kept = await self.conversation(ask.conversation, ask.user)
+            above = None if ask.parent is None else await self.turn(ask.parent)
+            if above is not None and above.user != ask.user and not (ask.scope and above.scope == ask.scope):
+                raise NotYours
+            if ask.persona is not None and ask.persona not in self._voices.personas:
+                raise NotFound
+            persona = ask.persona or (kept.persona if kept is not None else self._options.persona)
+            new = NewTurn(
+                conversation=ask.conversation,
+                user=ask.user,
+                event=ask.event,
+                kind="send",
+                prompt=ask.text,
+                persona=ask.persona,
+                default_persona=self._options.persona,
+                language=await self._store.language(ask.user) or ask.language or self._options.language,
+                seed=self._seed(),
+                max_tokens=self._voices.max_tokens(persona),
+                asked=self._asked(ask.at),
+                place=ask.place,
+                parent=above.id if above is not None else "head",
+                scope=ask.scope,
+                title=ask.title or title(ask.text),
+            )
+            return await self._accept(new)
+
+    async def _again(self, again: Again) -> Reply:
+        first = await self.turn(again.target, again.user)
+        async with self.lock(first.conversation):
+            if known := await self._known(again.event, again.user):
+                return known
+            old = await self.turn(first.id, again.user)
+            if old.deleted:
+                raise NotFound
+            live = self._answering.live.get(old.id)
+            if again.kind == "edit" and again.text == old.prompt:
+                return self.reply(old)
+            if again.kind != "edit" and live is not None:
+                raise StillAnswering
+            if again.kind == "proceed" and (not old.reply or old.finish_reason not in ("length", "abort")):
+                raise NothingToContinue
+            self._may(again.user, again.places, again.at)
+            if again.kind == "edit":
+                self._limits.check_length(again.text or "")
+            new = NewTurn(
+                conversation=old.conversation,
+                user=again.user,
+                event=again.event,
+                kind=again.kind,
+                prompt=old.prompt if again.text is None else again.text,
+                persona=old.persona,
+                default_persona=self._options.persona,
+                language=old.language,
+                seed=self._seed(),
+                max_tokens=self._voices.max_tokens(old.persona),
+                asked=self._asked(again.at),
+                place=old.place if again.place is None else again.place,
+                parent=old.id if again.kind == "proceed" else old.parent,
+                source=old.id,
+                refs=old.refs if again.take_over else (),
+                move_head=again.branch or await self._is_newest(old),
+                scope=old.scope,
+            )
+            return await self._accept(new, instead_of=live if again.kind == "edit" else None)
+
+    async def _accept(self, new: NewTurn, instead_of: Reply | None = None) -> Reply:
+        """Join the line, then one durable commit, then the task.
+
+        An edited question stands in for the one it replaces, which waits or runs until the commit: it needs no place
+        of its own before that, and cannot find the line full.
+        """
+        ticket = None
+        if instead_of is None:
+            extra = self._options.backlog if self._clock() - new.asked > OUTAGE_SECONDS else 0
+            ticket = self._gate.join(new.user, new.conversation, new.max_tokens, extra=extra)
+        try:
+            turn, fresh = await self._store.accept(new, self._check(new))
+        except BaseException:
+            if ticket is not None:
+                ticket.leave()
+            raise
+        if not fresh:
+            if ticket is not None:
+                ticket.leave()
+            return self.reply(turn)
+        self._observe("accepted", 1, new.kind)
+        if ticket is None:
+            waiting = self._answering.waiting(instead_of) if instead_of is not None else None
+            ticket = self._gate.join(new.user, new.conversation, new.max_tokens, past_bounds=True, instead_of=waiting)
+        reply = self._answering.start(turn, ticket)
+        self._changed(turn.user, turn.conversation)
+        if instead_of is not None:
+            instead_of.successor = reply
+            await self._answering.cancel(instead_of, "edited")
+        return reply
+
+    def _check(self, new: NewTurn) -> Callable[[Sequence[Spend]], None] | None:
+        """The person's limits, for the store to ask inside the accepting transaction."""
+        if self._people.exempt(new.user):
+            return None
+        return lambda spends: self._limits.check(spends, new.asked, new.max_tokens)
+
+    def _may(self, user: str, places: Sequence[str], at: float | None) -> None:
+        """Raises the refusals that need no look into the store."""
+        if self.closed:
+            raise ShuttingDown
+        self._people.check(user, places)
+        if at is not None and self.too_old(at):
+            raise Expired
+
+    def _asked(self, at: float | None) -> float:
+        """The event's own time, never in the future."""
+        now = self._clock()
+        return now if at is None else min(at, now)
+
+    def _seed(self) -> int:
+        return self._random.randrange(2**31)
+
+    async def _known(self, event: str, user: str) -> Reply | None:
+        turn = await self._store.find(event)
+        if turn is None:
+            return None
+        if turn.user != user and not turn.deleted:
+            raise NotYours
+        return self.reply(turn)
+
+    async def _is_newest(self, turn: Turn) -> bool:
+        """Is this the conversation's newest turn, but for continuations of its answer?"""
+        kept = await self._store.conversation(turn.conversation)
+        head = kept.head if kept is not None else None
+        while head is not None and head != turn.id:
+            above = await self.turn(head)
+            if above.prompt and not above.deleted:
+                return False
+            head = above.parent
+        return head is not None
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run to the end even if the caller goes away: a commit once begun still gets its task."""
+        task = asyncio.create_task(self._counted(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_hear)
+            raise
+
+    async def _counted(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        except Refused as refusal:
+            self._observe("refused", 1, refusal.cause)
+            raise
+
+
+def title(text: str) -> str:
+    """One line of at most 60 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1].rstrip() + "…"
+
+
+def _hear(task: asyncio.Task[Any]) -> None:
+    """The caller has gone; a refusal has nobody to go to, anything else is worth a line."""
+    if not task.cancelled() and (failure := task.exception()) and not isinstance(failure, Refused):
+        log.error("an accept whose caller had gone failed", exc_info=failure)
