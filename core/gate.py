@@ -33,6 +33,8 @@ REMEMBERED = 33
 """Turns whose service time and cost make the estimate: enough for a steady median, few enough to follow the load."""
 TOLD_AT_ONCE = 64
 """Tickets woken in one step of the loop when places fall, so that a long line does not hold up everything else."""
+FRESH = 1.0
+"""Seconds for which a forecast is good if nothing happens but that a turn runs longer than expected."""
 REST_AFTER_TELLING = 4
 """Times what telling the whole line took, before it is told again: a fifth of the time is the most it takes."""
 
@@ -234,7 +236,7 @@ class Gate:
         if self._places is None or now > self._places_until:
             forecast = Forecast(self._lines, self.accounts.scale, self._recent)
             self._places = forecast.places(self._running, self.slots, now)
-            self._places_until = forecast.until
+            self._places_until = max(forecast.until, now + FRESH)
         place = self._places[ticket]
         busy = self.slots <= self.running > 0 or ticket.conversation in self._running
         seconds = None if place.due is None or self.cause else max(0.0, place.due - now)
