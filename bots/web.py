@@ -1,0 +1,282 @@
+"""The web page: listens, tells the page's files from its calls, and ends without leaving anybody waiting.
+
+Who may call is decided in `web_guard` and `web_access`; what can be asked is in `web_api`; how an open page follows
+what happens, in `web_feed`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from bots.web_access import Cookies, Proxies, make_key
+from bots.web_api import Api
+from bots.web_assets import Assets
+from bots.web_guard import Denied, Guard, authority, denial, language_of, names
+from bots.wording import Say, Wording, refused
+from core import errors
+from core.chat import Chat
+from core.errors import ConchError, Refused
+
+HEARTBEAT_SECONDS = 15.0
+"""Longest silence of a stream: below the 30 to 60 s after which proxies hang up."""
+PACE_SECONDS = 0.1
+"""Least time between two looks at a growing answer: ten a second read as smooth."""
+LONGEST_HEADERS = 16 * 1024
+MOST_CONNECTIONS = 2_000
+SHUTDOWN_SECONDS = 3
+STATUS: Mapping[type[Refused], int] = {
+    errors.Empty: 422,
+    errors.Expired: 410,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.NotYours: 404,
+    errors.QueueFull: 429,
+    errors.ShuttingDown: 503,
+    errors.StoreFull: 507,
+    errors.TooLong: 413,
+    errors.Wait: 429,
+}
+"""HTTP status of a refusal; 409 for the others."""
+
+
+class AddressUnusable(ConchError):
+    """The page's address cannot be listened on; the text is a sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """``folder`` is the data folder. ``characters`` is the longest question, ``language`` that of the terminal."""
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 8765
+    hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    sessions_per_hour: int = 60
+    characters: int = 0
+    language: str = "en"
+    pace: float = PACE_SECONDS
+    heartbeat: float = HEARTBEAT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class WebFront:
+    """``address`` is where the page is. ``key`` is the access key, None where none is needed; it is ``new`` when it
+    was made at this start, and then ``invitation``, the address with the key in it, is worth printing once."""
+
+    address: str
+    port: int
+    key: str | None
+    new: bool
+
+    @property
+    def invitation(self) -> str:
+        """The address that lets a browser in."""
+        return self.address if self.key is None else f"{self.address}?key={self.key}"
+
+
+@asynccontextmanager
+async def connect(
+    chat: Chat,
+    wording: Wording,
+    options: WebOptions,
+    *,
+    health: Callable[[], Mapping[str, object]],
+    metrics: Callable[[], bytes],
+) -> AsyncIterator[WebFront]:
+    """Serves the page until the block ends. ``health`` gives what /readyz tells (``ready`` among it), ``metrics``
+    Prometheus' text.
+
+    Raises AddressUnusable where it cannot listen, StoreError where a key cannot be kept.
+    """
+    say = wording.bind(options.language)
+    listener = await _listen(options, say)
+    try:
+        address, port = listener.getsockname()[:2]
+        key, new = (None, False) if ip_address(address).is_loopback else make_key(options.folder)
+        cookies = Cookies(options.folder, key)
+        api = Api(
+            chat,
+            wording,
+            cookies,
+            sessions_per_hour=options.sessions_per_hour,
+            characters=options.characters,
+            pace=options.pace,
+            heartbeat=options.heartbeat,
+        )
+        app = Guard(
+            _app(api, Assets(wording), wording, health, metrics),
+            Proxies(options.trusted_proxies),
+            names(options.host, port, options.hosts),
+            wording,
+        )
+    except BaseException:
+        listener.close()
+        raise
+    async with _serving(app, listener, api):
+        yield WebFront(f"http://{authority(_reachable(address))}:{port}/", port, key, new)
+
+
+# Listening.
+
+
+async def _listen(options: WebOptions, say: Say) -> socket.socket:
+    """A socket that listens already, so that whoever comes before the server is up waits and is not sent away."""
+    listener = None
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, where = found[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if where[0] == "::" else 1)
+        listener.bind(where)
+        listener.listen(1024)
+        listener.setblocking(False)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        key = {errno.EADDRINUSE: "web-port-taken", errno.EACCES: "web-port-forbidden"}.get(error.errno or 0)
+        sentence = say(key or "web-host-unknown", host=options.host, port=str(options.port))
+        raise AddressUnusable(sentence) from error
+    return listener
+
+
+def _reachable(address: str) -> str:
+    """Where to find what listens at ``address``: for "everywhere", the address by which this machine goes out."""
+    if not ip_address(address).is_unspecified:
+        return address
+    family, far = (socket.AF_INET, "192.0.2.1") if ":" not in address else (socket.AF_INET6, "2001:db8::1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((far, 9))  # sends nothing; the addresses are for documentation (RFC 5737, RFC 3849)
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1" if family == socket.AF_INET else "::1"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn in a house that hears the signals itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _serving(app: ASGIApp, listener: socket.socket, api: Api) -> AsyncIterator[None]:
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            h11_max_incomplete_event_size=LONGEST_HEADERS,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="web")
+    serving.add_done_callback(_told)
+    try:
+        yield
+    finally:
+        api.streams.close()
+        server.should_exit = True
+        await asyncio.wait({serving})
+
+
+def _told(serving: asyncio.Task[None]) -> None:
+    """A server that ended by itself is worth a line; the rest of the house goes on."""
+    if not serving.cancelled() and (failure := serving.exception()):
+        _log.error("the page's server has ended", exc_info=failure)
+
+
+# What is served.
+
+
+def _app(
+    api: Api,
+    assets: Assets,
+    wording: Wording,
+    health: Callable[[], Mapping[str, object]],
+    metrics: Callable[[], bytes],
+) -> Starlette:
+    async def index(request: Request) -> Response:
+        key = request.query_params.get("key")
+        return assets.index(request) if key is None else _enter(api, request, key)
+
+    async def alive(_: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    async def ready(_: Request) -> Response:
+        state = health()
+        return JSONResponse(state, 200 if state["ready"] else 503)
+
+    async def figures(request: Request) -> Response:
+        if not api.admitted(request):
+            raise Denied(401, "key-needed")
+        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def denied(request: Request, failure: Exception) -> Response:
+        assert isinstance(failure, Denied)
+        return denial(request.scope, failure, wording)
+
+    async def refusal(request: Request, failure: Exception) -> Response:
+        assert isinstance(failure, Refused)
+        return _refusal(failure, wording.bind(language_of(request.scope, wording)))
+
+    async def broken(request: Request, _: Exception) -> Response:
+        sentence = wording(language_of(request.scope, wording), "failed")
+        return JSONResponse({"cause": "failed", "sentence": sentence}, 500)
+
+    own = {"/": index, "/healthz": alive, "/readyz": ready, "/metrics": figures}
+    return Starlette(
+        routes=[*(Route(path, handler) for path, handler in own.items()), *assets.routes(), *api.routes()],
+        exception_handlers={Denied: denied, Refused: refusal, Exception: broken},
+    )
+
+
+def _enter(api: Api, request: Request, key: str) -> Response:
+    """Exchanges the key of an invitation for a cookie, and the address for one without it."""
+    try:
+        cookie = api.show_key(request, key)
+    except Denied as denied:
+        return RedirectResponse(f"/#{denied.cause}", 303)
+    return RedirectResponse("/", 303, {"set-cookie": cookie})
+
+
+def _refusal(refusal: Refused, say: Say) -> Response:
+    """A refusal as JSON; somebody else's things are refused like things that are not there."""
+    if isinstance(refusal, errors.NotYours):
+        refusal = errors.NotFound()
+    status = next((code for kind, code in STATUS.items() if isinstance(refusal, kind)), 409)
+    seconds = refusal.details.get("seconds")
+    headers = {"retry-after": str(max(1, round(float(seconds))))} if seconds is not None else {}
+    return JSONResponse({"cause": refusal.cause, "sentence": refused(say, refusal)}, status, headers)
+
+
+_log = logging.getLogger(__name__)
