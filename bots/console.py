@@ -253,7 +253,7 @@ class Console:
     async def _continue(self, rest: str) -> bool:
         turn = await self._newest()
         if turn is None:
-            return self._fail("console-nothing-to-continue")
+            return self._fail("nothing-to-continue")
         return await self._show(await self._talk.proceed(turn.id, self._user, self._event()))
 
     async def _undo(self, rest: str) -> bool:

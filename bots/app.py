@@ -1,0 +1,401 @@
+"""The composition root: what belongs to a running Conch, in the order of its life, and how that life ends."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import config
+from bots import console, control, logs
+from bots.folder import hold
+from bots.health import Health
+from bots.lifetimes import first, stopping
+from bots.loading import Loading
+from bots.metrics import Metrics
+from bots.remote import METHODS, RemoteChat
+from bots.terminal import Keyboard, Lines, Pane, piped, typed
+from bots.wording import Say, Wording
+from config.personas import load_personas
+from config.settings import Settings
+from core.chat import Chat, Options
+from core.engine import Engine, Sampling, ScriptedEngine
+from core.errors import ConchError, EngineError
+from core.gate import Gate
+from core.limits import Limits
+from core.people import People
+from core.store import Store
+
+LOCALES = Path(config.__file__).with_name("locales")
+HOUR_SECONDS = 3600.0
+SCRIPTED_WINDOW = 8192
+"""Tokens (words) of the scripted engine's context window where the settings leave it to the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What every front stands on."""
+
+    chat: Chat
+    store: Store
+    gate: Gate
+    engine: Engine
+    health: Health
+    metrics: Metrics
+
+
+# conch run
+
+
+async def run(settings: Settings) -> int:
+    """Serves until a signal (0), until the engine has failed, or until something it needs is missing (1)."""
+    os.umask(0o077)
+    redact = logs.configure(settings.log.level, settings.log.format, secrets(settings))
+    logs.catch_strays(asyncio.get_running_loop())
+    wording = Wording(LOCALES)
+    say = wording.bind(language(settings, wording))
+    try:
+        with stopping() as stop, Loading(say, sys.stderr) as loading:
+            async with (
+                open_core(settings, (*(f.prefix for f in FRONTS if f.runs(settings)), console.PREFIX), loading) as core,
+                open_fronts(settings, core, wording, say, redact),
+                control.listen(settings.data_dir, methods(core)),
+            ):
+                sentence = await first(signalled(stop), engine_end(core, say, loading))
+                if core.gate.running and not sentence:
+                    tell(say("console-stopping", count=core.gate.running))
+                await core.chat.drain(0 if sentence else settings.queue.drain_seconds)
+    except ConchError as error:
+        sentence = str(error)
+    if sentence:
+        print(sentence, file=sys.stderr, flush=True)
+    return 1 if sentence else 0
+
+
+async def signalled(stop: asyncio.Event) -> str:
+    """Returns, with nothing to say, when a signal asks for the end."""
+    await stop.wait()
+    return ""
+
+
+@asynccontextmanager
+async def open_core(
+    settings: Settings, prefixes: Iterable[str], progress: Callable[[str, float | None], None]
+) -> AsyncIterator[Core]:
+    """The held data folder, the store, the gate and the chat, with the turns that an earlier run left unanswered.
+
+    The engine is made, not loaded. At the end what still runs is closed and left unanswered.
+    """
+    with hold(settings.data_dir):
+        async with (
+            Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store,
+            open_engine(settings, progress) as engine,
+        ):
+            gate = Gate(0, waiting=settings.queue.waiting, waiting_per_person=settings.queue.waiting_per_person)
+            health = Health()
+            metrics = Metrics(gate, health)
+            people = People(
+                owners=settings.owners, allowed=settings.allowed, exempt=settings.exempt, blocked=settings.blocked
+            )
+            await people.load(store)
+            chat = Chat(
+                engine,
+                gate,
+                store,
+                personas=load_personas(settings),
+                limits=make_limits(settings),
+                sampling=make_sampling(settings),
+                options=make_options(settings),
+                people=people,
+                observe=metrics.observe,
+            )
+            try:
+                if taken := await chat.resume(prefixes):
+                    _log.info("took up what an earlier run left unanswered", extra={"turns": taken})
+                yield Core(chat, store, gate, engine, health, metrics)
+            finally:
+                await chat.drain(0)
+
+
+async def load_engine(core: Core, loading: Loading) -> None:
+    """Loads the engine and opens the gate. Raises EngineError when it never will."""
+    began = time.monotonic()
+    loading("model")
+    try:
+        await core.engine.ready()
+    except EngineError:
+        core.health.engine = "failed"
+        raise
+    finally:
+        loading.close()
+    core.gate.resize(core.engine.slots)
+    core.health.engine = "ready"
+    _log.info("the engine is ready", extra={"slots": core.engine.slots, "seconds": round(time.monotonic() - began, 2)})
+
+
+async def engine_end(core: Core, say: Say, loading: Loading) -> str:
+    """Loads the engine; returns, with a sentence, when it is beyond repair."""
+    await load_engine(core, loading)
+    tell(say("console-ready"))
+    sentence = await core.engine.failed()
+    core.health.engine = "failed"
+    _log.error("the engine has failed", extra={"why": sentence})
+    return sentence
+
+
+# Fronts
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """``connect`` gives a front for as long as its block lasts; None = this version has none."""
+
+    name: str
+    prefix: str
+    wanted: Callable[[Settings], bool]
+    connect: Callable[[Settings, Core, Wording, Say, logs.Redaction], AbstractAsyncContextManager[None]] | None
+
+    def runs(self, settings: Settings) -> bool:
+        """Will it be there?"""
+        return self.connect is not None and self.wanted(settings)
+
+
+@asynccontextmanager
+async def open_fronts(
+    settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
+) -> AsyncIterator[None]:
+    """Every front that the settings want, the page first."""
+    async with AsyncExitStack() as stack:
+        for front in FRONTS:
+            if not front.wanted(settings):
+                continue
+            if front.connect is None:
+                tell(say("console-no-front", name=front.name.capitalize()))
+                continue
+            await stack.enter_async_context(front.connect(settings, core, wording, say, redact))
+            core.health.fronts[front.name] = "up"
+        yield
+
+
+@asynccontextmanager
+async def connect_web(
+    settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
+) -> AsyncIterator[None]:
+    """The page; says where it is, once with the access key when that is new."""
+    from bots import web  # the server is imported only where there is a page
+
+    options = web.WebOptions(
+        settings.data_dir,
+        host=settings.web.host,
+        port=settings.web.port,
+        hosts=settings.web.hosts,
+        trusted_proxies=settings.web.trusted_proxies,
+        sessions_per_hour=settings.web.sessions_per_hour,
+        characters=settings.limits.characters,
+        language=language(settings, wording),
+    )
+    async with web.connect(core.chat, wording, options, health=core.health, metrics=core.metrics.text) as front:
+        if front.key is not None:
+            redact.hide(front.key)
+        if front.new:
+            tell(say("console-listening-key", address=front.invitation))
+        else:
+            tell(say("console-listening", address=front.address))
+        yield
+
+
+FRONTS = (
+    Front("web", "web:", lambda settings: settings.web.enabled, connect_web),
+    Front("discord", "discord:", lambda settings: settings.discord.token is not None, None),
+    Front("telegram", "telegram:", lambda settings: settings.telegram.token is not None, None),
+)
+
+
+# conch chat, and commands beside a running Conch
+
+
+def chat(settings: Settings, conversation: str = "main") -> int:
+    """A talk at this terminal, with the running Conch or, where none runs, with one started for it. Returns the exit
+    code. To be called by the main thread."""
+    os.umask(0o077)
+    logs.configure("warning", settings.log.format, secrets(settings))
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    keyboard = Keyboard(typed if interactive else piped)
+    try:
+        return keyboard.run(lambda: _chat(settings, conversation, keyboard, interactive))
+    except ConchError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+
+
+async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, interactive: bool) -> int:
+    from rich.console import Console as RichConsole
+
+    logs.catch_strays(asyncio.get_running_loop())
+    wording = Wording(LOCALES)
+    personas = load_personas(settings)
+    options = console.Options(getpass.getuser(), conversation, language(settings, wording), interactive)
+    screen = Pane(RichConsole()) if interactive else Lines(sys.stdout, sys.stderr)
+
+    async def talk(talk: console.Talk) -> int:
+        front = console.Console(talk, wording, personas, screen, options)
+        keyboard.on_interrupt = front.interrupt
+        return await front.run(keyboard.line)
+
+    if await control.answers(settings.data_dir):
+        return await talk(RemoteChat(settings.data_dir))
+    task = asyncio.current_task()
+    assert task is not None
+    keyboard.on_interrupt = task.cancel
+    with Loading(wording.bind(options.language), sys.stderr) as loading:
+        async with (
+            open_core(settings, (console.PREFIX,), loading) as core,
+            control.listen(settings.data_dir, methods(core)),
+        ):
+            await load_engine(core, loading)
+            return await first(talk(core.chat), broken(core))
+
+
+async def broken(core: Core) -> NoReturn:
+    """Raises EngineError, with its sentence, once the engine is beyond repair."""
+    raise EngineError(await core.engine.failed())
+
+
+async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
+    """Carries out ``export``, ``forget`` (``user``), ``backup`` (``file``) or ``stats``: by the running Conch if one
+    answers, else here, holding the data folder meanwhile.
+
+    Raises Refused, or another ConchError with a sentence.
+    """
+    if "file" in arguments:
+        arguments["file"] = absolute(arguments["file"])
+    try:
+        return await control.call(settings.data_dir, method, **arguments)
+    except control.NotRunning:
+        pass
+    os.umask(0o077)
+    with hold(settings.data_dir):
+        async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
+            return await store_methods(store)[method](**arguments)
+
+
+def methods(core: Core) -> dict[str, control.Method]:
+    """What another process may ask of a running Conch."""
+    return {
+        **store_methods(core.store),
+        **{name: getattr(core.chat, name) for name in METHODS},
+        "stats": core.chat.stats,
+    }
+
+
+def store_methods(store: Store) -> dict[str, control.Method]:
+    """What can be done with the store alone."""
+
+    async def backup(file: str) -> None:
+        await store.backup(Path(file))
+
+    return {"export": store.export, "forget": store.forget, "backup": backup, "stats": store.stats}
+
+
+# Values made of settings
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings, progress: Callable[[str, float | None], None]) -> AsyncIterator[Engine]:
+    """The engine that the settings name, not loaded yet; at the end its thread is gone."""
+    chosen = settings.engine
+    if chosen.kind == "scripted":
+        yield ScriptedEngine(
+            slots=chosen.slots,
+            context_window=chosen.context_window or SCRIPTED_WINDOW,
+            delay=chosen.delay,
+            load_seconds=chosen.load_seconds,
+        )
+        return
+    from core.local import LocalEngine, LocalOptions  # its thread imports torch
+
+    engine = LocalEngine(
+        LocalOptions(
+            model=chosen.model,
+            revision=chosen.revision,
+            quantization=chosen.quantization,
+            dtype=chosen.dtype,
+            device=chosen.device,
+            offload_folder=Path(chosen.offload_folder) if chosen.offload_folder else settings.data_dir / "offload",
+            slots=chosen.slots,
+            context_window=chosen.context_window,
+            cache_folder=settings.data_dir / "models",
+            progress=progress,
+        )
+    )
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def make_sampling(settings: Settings) -> Sampling:
+    """How the next token is chosen where a persona says nothing else."""
+    chosen = settings.engine
+    return Sampling(
+        temperature=chosen.temperature,
+        top_p=chosen.top_p,
+        top_k=chosen.top_k,
+        repetition_penalty=chosen.repetition_penalty,
+        max_tokens=chosen.max_tokens,
+    )
+
+
+def make_limits(settings: Settings) -> Limits:
+    """What one person may ask."""
+    chosen = settings.limits
+    return Limits(
+        messages_per_minute=chosen.messages_per_minute,
+        tokens_per_day=chosen.tokens_per_day,
+        characters=chosen.characters,
+    )
+
+
+def make_options(settings: Settings) -> Options:
+    """The chat's own settings."""
+    return Options(
+        persona=settings.engine.persona,
+        language="en" if settings.language == "auto" else settings.language,
+        backlog=settings.queue.backlog,
+        max_age=settings.queue.max_age_hours * HOUR_SECONDS,
+    )
+
+
+def language(settings: Settings, wording: Wording) -> str:
+    """What is spoken at this terminal: the setting, else what the system's locale says."""
+    if settings.language != "auto":
+        return settings.language
+    locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "en")
+    return wording.choose([locale.partition(".")[0]])
+
+
+def secrets(settings: Settings) -> list[str]:
+    """The tokens, for masking them in the log."""
+    tokens = settings.telegram.token, settings.discord.token
+    return [token.get_secret_value() for token in tokens if token is not None]
+
+
+def absolute(file: str | Path) -> str:
+    """The file by its whole path: the running Conch may have another working directory."""
+    return str(Path(file).absolute())
+
+
+def tell(sentence: str) -> None:
+    """A sentence for whoever started Conch."""
+    print(sentence, flush=True)
+
+
+_log = logging.getLogger(__name__)

@@ -1,0 +1,418 @@
+"""The real process: how it starts, what it says, and how it ends. With the scripted engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bots import control
+from bots.remote import RemoteChat
+from core.events import Finished
+from tests.fakes import until
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 60.0
+ME, KEY = "console:me", "console:me:main"
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    """Nothing of the tester's own settings; English."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CONCH_", "DISCORD_", "TELEGRAM_", "LC_", "LANG"))}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "CONCH_DATA_DIR": str(folder / "data"),
+        "CONCH_ENGINE__KIND": "scripted",
+        "CONCH_ENGINE__DELAY": "0",
+        "CONCH_WEB__PORT": "0",
+        **settings,
+    }
+
+
+class Conch:
+    """One process, and what it has said so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.said = ""
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        while text := await self.process.stdout.read(4096):
+            self.said += text.decode()
+
+    async def says(self, text: str) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while text not in self.said:
+                if self._reading.done():
+                    raise AssertionError(f"it ended without saying {text!r}:\n{self.said}")
+                await asyncio.sleep(0.01)
+
+    async def ends(self) -> int:
+        async with asyncio.timeout(PATIENCE):
+            code = await self.process.wait()
+            await self._reading
+        return code
+
+    @property
+    def url(self) -> str:
+        return next(word for word in self.said.split() if word.startswith("http://"))
+
+
+@asynccontextmanager
+async def conch(folder: Path, *arguments: str, **settings: str) -> AsyncIterator[Conch]:
+    """``python -m bots`` in ``folder``; nothing is left of it afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bots",
+        *arguments,
+        cwd=folder,
+        env=environment(folder, **settings),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    running = Conch(process)
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await running.ends()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    async with conch(tmp_path) as running:
+        await running.says("The model is ready.")
+        assert running.url.startswith("http://127.0.0.1:")
+        running.process.send_signal(number)
+        assert await running.ends() == 0
+    assert "Traceback" not in running.said
+    assert not (tmp_path / "data" / control.NAME).exists()
+
+
+async def test_a_signal_while_the_model_loads_ends_it_cleanly(tmp_path: Path) -> None:
+    async with conch(tmp_path, CONCH_ENGINE__LOAD_SECONDS="60") as running:
+        await running.says("The page is at")
+        async with httpx.AsyncClient(base_url=running.url) as client:
+            assert (await client.get("/healthz")).status_code == 200
+            assert (await client.get("/readyz")).status_code == 503
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+
+
+async def test_it_is_ready_once_the_engine_is(tmp_path: Path) -> None:
+    async with conch(tmp_path) as running:
+        await running.says("The model is ready.")
+        async with httpx.AsyncClient(base_url=running.url) as client:
+            ready = await client.get("/readyz")
+        assert ready.status_code == 200
+        assert ready.json()["fronts"] == {"web": "up"}
+
+
+async def test_a_second_ctrl_c_ends_it_at_once_and_the_answer_is_made_at_the_next_start(tmp_path: Path) -> None:
+    async with conch(tmp_path, CONCH_ENGINE__DELAY="0.02") as running:
+        await running.says("The model is ready.")
+        talk = RemoteChat(tmp_path / "data")
+        answer = await talk.send(KEY, ME, "console:1", "words=5000", language="en")
+        await anext(aiter(answer))
+        running.process.send_signal(signal.SIGINT)
+        await running.says("Ctrl-C again ends at once")
+        running.process.send_signal(signal.SIGINT)
+        assert await running.ends() == 130
+
+
+async def test_an_answer_that_a_stop_interrupts_is_completed_after_the_next_start(tmp_path: Path) -> None:
+    talk = RemoteChat(tmp_path / "data")
+    slow = {"CONCH_ENGINE__DELAY": "0.02", "CONCH_QUEUE__DRAIN_SECONDS": "0.2"}
+    async with conch(tmp_path, **slow) as running:
+        await running.says("The model is ready.")
+        answer = await talk.send(KEY, ME, "console:1", "words=900", language="en")
+        await anext(aiter(answer))
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+    async with conch(tmp_path) as running:
+        await running.says("The model is ready.")
+        again = await talk.send(KEY, ME, "console:1", "words=900", language="en")
+        events = [event async for event in again]
+        assert events[-1] == Finished("stop")
+        words = again.turn.reply.split()
+        assert [int(word.partition("-")[0]) for word in words] == list(range(1, 901))
+        assert len(await talk.history(KEY, ME)) == 1
+
+
+async def test_a_short_answer_is_finished_before_a_stop(tmp_path: Path) -> None:
+    async with conch(tmp_path, CONCH_ENGINE__DELAY="0.01", CONCH_QUEUE__DRAIN_SECONDS="60") as running:
+        await running.says("The model is ready.")
+        answer = await RemoteChat(tmp_path / "data").send(KEY, ME, "console:1", "words=60", language="en")
+        events = aiter(answer)
+        await anext(events)
+        running.process.send_signal(signal.SIGTERM)
+        assert [event async for event in events][-1] == Finished("stop")
+        assert await running.ends() == 0
+
+
+async def test_a_second_start_on_the_same_folder_names_the_first(tmp_path: Path) -> None:
+    async with conch(tmp_path) as running:
+        await running.says("The model is ready.")
+        async with conch(tmp_path) as second:
+            assert await second.ends() == 1
+            assert f"process {running.process.pid}" in second.said
+            assert len(second.said.splitlines()) == 1
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+
+
+async def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with conch(tmp_path, CONCH_WEB__PORT=str(port)) as running:
+            assert await running.ends() == 1
+    assert f"port {port}" in running.said
+    assert len(running.said.splitlines()) == 1
+
+
+async def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
+    async with conch(tmp_path, CONCH_WEB__HOST="192.0.2.1") as running:
+        assert await running.ends() == 1
+    assert "192.0.2.1" in running.said
+    assert len(running.said.splitlines()) == 1
+
+
+async def test_a_file_in_the_data_folders_place_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    async with conch(tmp_path) as running:
+        assert await running.ends() == 1
+    assert "a file in its place" in running.said
+    assert len(running.said.splitlines()) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte, which the test may remount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("mounting a disk to fill or protect needs root and the right to mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def protect(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+
+
+async def test_a_read_only_disk_is_one_sentence(tmp_path: Path, small_disk: Path) -> None:
+    (small_disk / "data").mkdir()
+    protect(small_disk)
+    async with conch(tmp_path, CONCH_DATA_DIR=str(small_disk / "data")) as running:
+        assert await running.ends() == 1
+    assert "cannot be used" in running.said
+    assert len(running.said.splitlines()) == 1
+
+
+async def test_a_full_disk_is_one_sentence(tmp_path: Path, small_disk: Path) -> None:
+    (small_disk / "data").mkdir()
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(b"x" * 4096)
+    async with conch(tmp_path, CONCH_DATA_DIR=str(small_disk / "data")) as running:
+        assert await running.ends() == 1
+    assert len(running.said.splitlines()) == 1
+
+
+async def test_a_token_without_a_front_is_said_honestly_and_never_shown(tmp_path: Path) -> None:
+    token = "1234567890:AAH9x-abcdefghijklmnopqrstuvwxyz0_1"
+    async with conch(tmp_path, TELEGRAM_BOT_TOKEN=token, CONCH_LOG__LEVEL="debug") as running:
+        await running.says("no Telegram front yet")
+        await running.says("The model is ready.")
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+    assert token not in running.said
+
+
+async def test_the_scripted_engine_starts_without_torch_or_a_platforms_library(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, os, sys, signal\n"
+        "from bots import app\n"
+        "from config.settings import load\n"
+        "async def main():\n"
+        "    asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), signal.SIGTERM)\n"
+        "    return await app.run(load())\n"
+        "code = asyncio.run(main())\n"
+        "heavy = {'torch', 'transformers', 'discord', 'telegram'} & set(sys.modules)\n"
+        "sys.exit(code or str(heavy) * bool(heavy))\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, cwd=tmp_path, env=environment(tmp_path), stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+
+
+# conch chat
+
+
+async def test_piped_questions_without_a_running_conch(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bots", "chat"),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate("echo hello\necho 안녕 🐚\n".encode())
+    assert out.decode() == "hello\n안녕 🐚\n"
+    assert process.returncode == 0, err.decode()
+
+
+async def test_beside_a_running_conch_the_terminal_talks_to_it(tmp_path: Path) -> None:
+    async with conch(tmp_path) as running:
+        await running.says("The model is ready.")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "bots", "chat", "other"),
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate(b"echo hello\n")
+        assert (out.decode(), process.returncode) == ("hello\n", 0), err.decode()
+        stats = await control.call(tmp_path / "data", "stats")
+        assert stats["waiting"] == 0
+
+
+class Typist:
+    """A person at a terminal: a pseudo terminal with ``conch chat`` at its other end."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self._here, there = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bots", "chat"],
+            cwd=folder,
+            env={**environment(folder, **settings), "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            start_new_session=True,
+            preexec_fn=_take_terminal,  # no other thread of ours runs while it forks
+        )
+        os.close(there)
+        os.set_blocking(self._here, False)
+        self.seen = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._here, keys.encode())
+
+    async def sees(self, text: str) -> None:
+        """Waits for ``text`` and forgets what came before it."""
+        await until(lambda: text in self._look(), turns=60_000)
+        self.seen = self.seen.partition(text)[2]
+
+    async def ends(self) -> int:
+        await until(lambda: self._look() is not None and self.process.poll() is not None, turns=60_000)
+        return self.process.returncode
+
+    def _look(self) -> str:
+        with suppress(OSError):  # nothing there yet, or the other end is closed
+            self.seen += os.read(self._here, 65536).decode(errors="replace")
+        return self.seen
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._here)
+
+
+def _take_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.fixture
+def typist(tmp_path: Path) -> Iterator[Typist]:
+    person = Typist(tmp_path, CONCH_ENGINE__DELAY="0.01")
+    yield person
+    person.close()
+
+
+async def test_at_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_ends(typist: Typist) -> None:
+    await typist.sees("Ask a question.")
+    await typist.sees("you: ")
+    typist.type("words=500\r")
+    await typist.sees("3-")
+    typist.type("\x03")
+    await typist.sees("Stopped.")
+    await typist.sees("you: ")
+    typist.type("half a line\x03")
+    await typist.sees("Ctrl-D or /quit ends.")
+    typist.type("echo **bold**\r")
+    await typist.sees("\x1b[1mbold")
+    await typist.sees("you: ")
+    typist.type("\x04")
+    assert await typist.ends() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_terminal_that_goes_away_ends_it_and_the_answer_goes_on_next_time(
+    typist: Typist, tmp_path: Path, number: signal.Signals
+) -> None:
+    await typist.sees("you: ")
+    typist.type("words=300\r")
+    await typist.sees("3-")
+    typist.process.send_signal(number)
+    assert await typist.ends() == 0
+    again = Typist(tmp_path)
+    try:
+        await again.sees("> words=300")
+        await again.sees("300-")
+        await again.sees("you: ")
+        again.process.send_signal(number)
+        assert await again.ends() == 0
+    finally:
+        again.close()
+
+
+@pytest.mark.torch
+async def test_smollm2_answers_at_the_terminal(tmp_path: Path) -> None:
+    settings = environment(tmp_path, CONCH_ENGINE__KIND="local", CONCH_ENGINE__MAX_TOKENS="24")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bots", "chat"),
+        cwd=tmp_path,
+        env=settings,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate(b"What is the capital of France? Answer in one short sentence.\n")
+    assert process.returncode == 0, err.decode()
+    assert "Paris" in out.decode()
