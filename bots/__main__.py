@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LOCALES = Path(__file__).parents[1] / "config" / "locales"
 USAGE_ERRORS: tuple[Any, ...] = tuple(kind for kind in typer.BadParameter.__mro__ if hasattr(kind, "format_message"))
-"""BadParameter, UsageError, ClickException: typer has no public name for the last two."""
+"""BadParameter and what it is made of: typer has no public name for the others."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
 PERSON = re.compile(r"(web|console|telegram|discord):\S+")
@@ -138,14 +138,21 @@ def config() -> int:
 
 
 def key() -> int:
-    from bots.access import address
+    from bots.machine import is_loopback
+    from bots.web_access import kept_key
     from config.settings import load
 
     settings = load()
     say = _wording(settings.language)
     if not settings.web.enabled:
         return _say(say("cli-no-web"))
-    print(address(settings))
+    if is_loopback(settings.web.host):
+        print(say("cli-key-none", address=_page(settings)))
+        return 0
+    kept = kept_key(settings.data_dir)
+    if kept is None:
+        return _say(say("cli-key-missing"))
+    print(f"{_page(settings)}?key={kept}")
     return 0
 
 
@@ -222,6 +229,17 @@ def _settings_of(user: str) -> tuple[Settings, Say]:
     if not PERSON.fullmatch(user):
         raise ConchError(say("cli-no-user", user=user))
     return settings, say
+
+
+def _page(settings: Settings) -> str:
+    """The page's address as a browser elsewhere would need it; behind one's own proxy that is the proxy's name."""
+    from bots.machine import outgoing_address
+
+    web = settings.web
+    name = web.hosts[0] if web.hosts else outgoing_address(web.host)
+    if web.hosts and (web.trusted_proxies or ":" in name):
+        return f"{'https' if web.trusted_proxies else 'http'}://{name}/"
+    return f"http://{f'[{name}]' if ':' in name else name}:{web.port}/"
 
 
 def _sources(settings: Settings) -> str:

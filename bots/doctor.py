@@ -106,7 +106,7 @@ def engine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield found
     if there := ask_memory():
         yield memory(*there)
-    fetched = OPENCHAT_BYTES * 2 / 1e9 if found.key == "doctor-model-fetched" else 0.0
+    fetched = OPENCHAT_BYTES / 1e9 if found.values.get("name") == OPENCHAT_MODEL and found.mark != "good" else 0.0
     yield disk(settings.data_dir, DISK_GB + fetched)
 
 
@@ -247,6 +247,8 @@ def model(name: str, cache: Path, hub: Path, *, gpu: bool) -> Finding:
     for snapshot in (found for place in (cache, hub) for found in sorted((place / inside).glob("*"))):
         if lacking(snapshot) is None:
             return _here(name, snapshot)
+    if name != OPENCHAT_MODEL:
+        return Finding("warning", "doctor-model-fetched", {"name": name}, "doctor-model-fetched-unknown-remedy")
     return Finding("warning", "doctor-model-fetched", {"name": name, "size": f"{OPENCHAT_BYTES / 1e9:.1f} GB"})
 
 

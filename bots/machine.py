@@ -1,10 +1,12 @@
-"""What the machine tells of itself: its GPU, its memory, its disks. Only asks; nothing is loaded or changed."""
+"""What the machine tells of itself: its GPU, memory, disks and addresses. Only asks; nothing is loaded or changed."""
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -61,3 +63,28 @@ def ask_memory(proc: Path = Path("/proc/meminfo"), cgroup: Path = CGROUP) -> tup
 def existing(path: Path) -> Path:
     """``path``, or the nearest folder above it that is there."""
     return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+
+
+def is_loopback(host: str) -> bool:
+    """Is ``host`` this machine for itself alone?"""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return ip_address(str(found[0][4][0]).partition("%")[0]).is_loopback
+
+
+def outgoing_address(host: str) -> str:
+    """``host``, or where that stands for every address of the machine, the one by which it goes out."""
+    try:
+        if not ip_address(host).is_unspecified:
+            return host
+    except ValueError:
+        return host
+    family, far = (socket.AF_INET6, "2001:db8::1") if ":" in host else (socket.AF_INET, "192.0.2.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((far, 9))  # sends nothing; addresses that RFC 3849 and RFC 5737 keep for documentation
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "::1" if ":" in host else "127.0.0.1"
