@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 
 from core import schema, sqlite
-from core.errors import ConchError, StoreError
+from core.erasing import Erasing
+from core.errors import StoreError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -28,8 +29,6 @@ T = TypeVar("T")
 READERS = 3
 BATCH = 256
 """Writes that share a commit at most."""
-RETRY_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Pauses between two tries to empty the log while another program reads; the last one goes on."""
 
 
 class _RolledBack(Exception):
@@ -58,8 +57,7 @@ class Database:
         self._closed = False
         self._thread = threading.Thread(target=self._write_all, name="store writer", daemon=True)
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="store reader")
-        self._erasing: asyncio.Task[None] | None = None
-        self._owed = False
+        self.erasing = Erasing(lambda work: self._submit(work, bare=True))
 
     @classmethod
     @asynccontextmanager
@@ -67,11 +65,9 @@ class Database:
         cls, folder: Path, migrations: Sequence[schema.Migration] = schema.MIGRATIONS
     ) -> AsyncIterator[Database]:
         """The database in ``folder``, made or brought to the newest schema. Raises StoreError with a sentence."""
-        path, writer, connection, clean = await asyncio.to_thread(_open, folder, migrations)
+        path, writer, connection = await asyncio.to_thread(_open, folder, migrations)
         database = cls(path, writer, connection, sqlite.readers(path, READERS))
         database._thread.start()
-        if not clean:
-            database.erase_later()
         try:
             yield database
         finally:
@@ -99,50 +95,6 @@ class Database:
 
         return await self._loop.run_in_executor(self._pool, whole)
 
-    @property
-    def erasing(self) -> bool:
-        """Does another program's reading still keep deleted text in the log? It goes as soon as that ends."""
-        return self._owed
-
-    async def erase(self, patience: float) -> bool:
-        """Get what was deleted out of all files: True when it is, False if another program still reads.
-
-        Tries for ``patience`` seconds; afterwards it is tried on beside everything else until it is done.
-        """
-        tries, end = 0, self._loop.time() + patience
-        while not await self._submit(sqlite.checkpoint, bare=True):
-            if self._loop.time() >= end:
-                log.warning("another program reads the database: deleted text stays in its log until that ends")
-                self.erase_later()
-                return False
-            await asyncio.sleep(_pause(tries))
-            tries += 1
-        return True
-
-    def erase_later(self) -> None:
-        """Go on trying until nothing deleted is left in the log."""
-        self._owed = True
-        if self._erasing is None or self._erasing.done():
-            self._erasing = asyncio.create_task(self._erase_owed(), name="store erasing")
-
-    async def erased(self) -> None:
-        """Wait until nothing deleted is left in the log."""
-        if self._erasing is not None:
-            await asyncio.wait({self._erasing})
-
-    async def _erase_owed(self) -> None:
-        tries = 0
-        while self._owed:
-            self._owed = False  # what is deleted from here on sets it again
-            try:
-                self._owed = not await self._submit(sqlite.checkpoint, bare=True) or self._owed
-            except ConchError as error:
-                self._owed = True
-                log.error("deleted text is still in the database's log: %s", error)
-            if self._owed:
-                await asyncio.sleep(_pause(tries))
-                tries += 1
-
     async def copy(self, target: Path) -> None:
         """A backup beside the running store. Raises StoreError, also where ``target`` exists."""
         await self._loop.run_in_executor(self._pool, sqlite.copy, self.path, target)
@@ -168,8 +120,7 @@ class Database:
     async def _close(self) -> None:
         """What was asked before is still done. The last connection to close empties the log."""
         self._closed = True
-        if self._erasing is not None:
-            self._erasing.cancel()
+        self.erasing.cancel()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._pool.shutdown)
@@ -242,10 +193,6 @@ class Database:
             job.error = _told(error, self.path)
 
 
-def _pause(tries: int) -> float:
-    return RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)]
-
-
 def _deliver(jobs: list[_Job]) -> None:
     for job in jobs:
         if job.future.done():  # cancelled: nobody waits any more
@@ -264,31 +211,30 @@ def _told(error: BaseException | None, path: Path) -> BaseException:
     return found
 
 
-def _open(folder: Path, migrations: Sequence[schema.Migration]) -> tuple[Path, Engine, Connection, bool]:
-    """Files, writer connection, schema; and whether the log is empty. Proves by a write that the disk takes one."""
+def _open(folder: Path, migrations: Sequence[schema.Migration]) -> tuple[Path, Engine, Connection]:
+    """Files, writer connection, schema. Proves by a write of its own that the disk takes one."""
     path = sqlite.prepare(folder)
     engine = sqlite.writer(path)
     try:
         connection = engine.connect()
         try:
-            clean = _bring_up(connection, path, migrations)
+            _bring_up(connection, path, migrations)
         except BaseException:
             connection.close()
             raise
     except Exception as error:
         engine.dispose()
         raise sqlite.opening(error, folder) from error
-    return path, engine, connection, clean
+    return path, engine, connection
 
 
-def _bring_up(connection: Connection, path: Path, migrations: Sequence[schema.Migration]) -> bool:
+def _bring_up(connection: Connection, path: Path, migrations: Sequence[schema.Migration]) -> None:
     with connection.begin():
         found = schema.version(connection)
     schema.refuse_newer(found, migrations)
     if 0 < found <= len(migrations):
-        log.info("migrating the database from schema %d to %d; before that it is copied to %s", found,
-                 1 + len(migrations), sqlite.back_up(path, found))  # fmt: skip
+        copy = sqlite.back_up(path, found)
+        log.info("the database goes from schema %d to %d; what it was is in %s", found, 1 + len(migrations), copy)
     sqlite.durable(connection, True)
     with connection.begin():
         schema.upgrade(connection, found, migrations)
-    return sqlite.checkpoint(connection)

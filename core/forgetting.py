@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, case, exists, literal, or_, se
 from sqlalchemy import delete as drop
 
 from core.records import CONVERSATION_COLUMNS, TURN_COLUMNS
-from core.schema import NAMED, PAID, conversations, people, turns
+from core.schema import NAMED, PAID, conversations, people, set_meta, turns
 
 Payer = Callable[[str], str]
 """A user's keyed hash."""
@@ -38,6 +38,7 @@ def forget(connection: Connection, user: str, payer: Payer) -> int:
     blanked = _blank(connection, turns.c.user == user, payer)
     connection.execute(drop(conversations).where(conversations.c.owner == user))
     connection.execute(drop(people).where(people.c.user == user))
+    set_meta(connection, "unclean", "1")
     return blanked
 
 
@@ -45,6 +46,7 @@ def remove(connection: Connection, key: str, payer: Payer) -> int:
     """Blank a conversation's turns and drop it."""
     blanked = _blank(connection, turns.c.conversation == key, payer)
     connection.execute(drop(conversations).where(conversations.c.key == key))
+    set_meta(connection, "unclean", "1")
     return blanked
 
 
@@ -52,6 +54,7 @@ def delete(connection: Connection, turn: int) -> None:
     """Blank one turn's text; the rest stays its person's."""
     _untitle(connection, turns.c.id == turn)
     connection.execute(update(turns).where(turns.c.id == turn).values(_NO_TEXT | _ended()))
+    set_meta(connection, "unclean", "1")
 
 
 def too_old(connection: Connection, before: float) -> bool:
@@ -63,13 +66,17 @@ def forget_older(connection: Connection, before: float, payer: Payer) -> int:
     """Blank turns accepted before ``before``, and drop conversations idle since then. Returns how many turns."""
     blanked = _blank(connection, _older(before), payer)
     connection.execute(drop(conversations).where(_idle(before)))
+    set_meta(connection, "unclean", "1")
     return blanked
 
 
 def drop_payers(connection: Connection, before: float) -> int:
     """A day is over: nothing links a forgotten turn to its person any more, and its times and cost go, too."""
     gone = {"payer": None, "cost": 0, "asked": 0.0, "accepted": 0.0, "started": None, "finished": 0.0}
-    return connection.execute(update(turns).where(PAID, turns.c.asked < before).values(gone)).rowcount
+    dropped = connection.execute(update(turns).where(PAID, turns.c.asked < before).values(gone)).rowcount
+    if dropped:
+        set_meta(connection, "unclean", "1")
+    return dropped
 
 
 def _older(before: float) -> ColumnElement[bool]:

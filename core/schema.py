@@ -153,7 +153,7 @@ def version(connection: Connection) -> int:
         if tables.get_table_names():
             raise StoreError("The database holds tables that are not Conch's. Move it away, or set another data_dir.")
         return 0
-    return int(connection.scalar(select(meta.c.value).where(meta.c.name == "version")) or 0)
+    return int(get_meta(connection, "version") or 0)
 
 
 def refuse_newer(found: int, migrations: Sequence[Migration] = MIGRATIONS) -> None:
@@ -171,9 +171,20 @@ def upgrade(connection: Connection, found: int, migrations: Sequence[Migration] 
     newest = 1 + len(migrations)
     if found == 0:
         metadata.create_all(connection, checkfirst=False)
-        secret = {"name": "secret", "value": secrets.token_hex(32)}
-        connection.execute(insert(meta), [{"name": "version", "value": "1"}, secret])
+        values = {"version": str(newest), "secret": secrets.token_hex(32), "unclean": ""}
+        connection.execute(insert(meta), [{"name": name, "value": value} for name, value in values.items()])
     else:
         for step in migrations[found - 1 :]:
             step(connection)
-    connection.execute(update(meta).where(meta.c.name == "version").values(value=str(newest)))
+    set_meta(connection, "version", str(newest))
+
+
+def get_meta(connection: Connection, name: str) -> str:
+    """What the database knows of itself: its ``version``; ``secret``, a key; ``unclean``, whether parts of its file may
+    still hold what was deleted from it."""
+    return connection.scalar(select(meta.c.value).where(meta.c.name == name)) or ""
+
+
+def set_meta(connection: Connection, name: str, value: str) -> None:
+    """Change what the database knows of itself."""
+    connection.execute(update(meta).where(meta.c.name == name).values(value=value))

@@ -19,6 +19,8 @@ from core.errors import ConchError, StoreError, StoreFull
 NAME = "conch.db"
 BUSY_SECONDS = 5.0
 """How long to wait for another program that writes to the database (somebody's sqlite3 shell)."""
+IN_MEMORY_BYTES = 256 * 1024 * 1024
+"""Up to this size a database is rebuilt in memory, above it in a temporary file that has no name."""
 LOG_BYTES = 16 * 1024 * 1024
 """What the write-ahead log's file is cut back to after a checkpoint; it may grow past that while it is in use."""
 BACKUPS_KEPT = 3
@@ -93,6 +95,22 @@ def durable(connection: Connection, yes: bool) -> None:
 def in_transaction(connection: Connection) -> bool:
     """False after an error for which SQLite has rolled everything back by itself (a full disk, a fault of the disk)."""
     return _driver(connection).in_transaction
+
+
+def rebuild(connection: Connection) -> None:
+    """Write the whole database anew, so that no page of it holds anything but what is still there.
+
+    ``secure_delete`` alone does not do that: it zeroes what is deleted, but not the copies that stay in the free part
+    of a page when SQLite moves rows from one page to another. Takes some 16 s per GB, and as much room in the log.
+    """
+    driver = _driver(connection)
+    pages, size = (driver.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    if pages * size > IN_MEMORY_BYTES:
+        driver.execute("PRAGMA temp_store = FILE")
+    try:
+        driver.execute("VACUUM")
+    finally:
+        driver.execute(f"PRAGMA temp_store = {WRITER['temp_store']}")
 
 
 def checkpoint(connection: Connection) -> bool:

@@ -23,7 +23,7 @@ from core.events import FinishReason
 from core.limits import Spend
 from core.messages import Conversation, Turn
 from core.records import DAY, NewTurn, begins
-from core.schema import NOT_SHOWN, conversations, grants, marks, meta, people, turns
+from core.schema import NOT_SHOWN, conversations, grants, marks, people, turns
 
 __all__ = ["NewTurn", "Store"]
 
@@ -71,9 +71,8 @@ class Store:
         seconds a forget waits for other programs that read the database.
         """
         async with Database.open(folder, migrations) as database:
-            secret = await database.read(lambda c: c.scalar(select(meta.c.value).where(meta.c.name == "secret")))
-            key = bytes.fromhex(secret or "")
-            store = cls(database, key, retention_days=retention_days, patience=patience, clock=clock)
+            secret = bytes.fromhex(await database.read(lambda c: schema.get_meta(c, "secret")))
+            store = cls(database, secret, retention_days=retention_days, patience=patience, clock=clock)
             await store.expire(clock())
             hourly = asyncio.create_task(store._expire_hourly(), name="store expiry")
             try:
@@ -152,15 +151,16 @@ class Store:
         await self._change(turn, {"shown": True})
 
     async def delete(self, turn: int) -> Turn:
-        """Blank question and answer of one turn; where it is shown, and whose it is, stays."""
+        """Blank question and answer of one turn; where it is shown, and whose it is, stays.
+
+        It is in no file any more within the hour, like what retention blanks.
+        """
 
         def work(connection: Connection) -> Turn:
             forgetting.delete(connection, turn)
             return records.turn(connection, turn)
 
-        deleted = await self._forget(work)
-        self._database.erase_later()
-        return deleted
+        return await self._forget(work)
 
     async def turn(self, turn: int) -> Turn | None:
         """A turn by its number."""
@@ -226,9 +226,8 @@ class Store:
         await self._change_conversation(key, {"persona": name})
 
     async def remove(self, key: str) -> None:
-        """Forget a conversation and the text of its turns, like ``forget``."""
+        """Forget a conversation and its turns, like ``forget``; in no file any more within the hour."""
         await self._forget(lambda c: forgetting.remove(c, key, self._payer))
-        await self._database.erase(self._patience)
 
     async def move(self, old: str, new: str) -> None:
         """Keys that begin with ``old`` begin with ``new`` from now on; what is there already takes the turns in."""
@@ -248,22 +247,23 @@ class Store:
         """Forget a person; returns how many turns were blanked.
 
         Question, answer, place, title, name and language go; the tree's shape and the events' hashes stay, and for 24 h
-        what was spent, under a keyed hash. When this returns, the text is in no file of the data folder. Only where
-        another program has kept reading the database for ``patience`` seconds, it may still be in the log: then
-        ``erasing`` is True, and it goes as soon as that program ends its reading.
+        what was spent, under a keyed hash. When this returns, the text is in no file of the data folder, unless
+        ``erasing`` is True: another program kept reading the database for ``patience`` seconds, the disk has no room to
+        write the database anew, or that was done so recently for somebody else that accepting had to come first. Then
+        it goes as soon as can be.
         """
         blanked = await self._forget(lambda c: forgetting.forget(c, user, self._payer))
-        await self._database.erase(self._patience)
+        await self._database.erasing.now(self._patience)
         return blanked
 
     @property
     def erasing(self) -> bool:
-        """Is there deleted text in the log still? It is being got rid of."""
-        return self._database.erasing
+        """May files still hold what was forgotten? It is being got rid of."""
+        return self._database.erasing.owed
 
     async def erased(self) -> None:
-        """Wait until no deleted text is left in any file, however long another program reads."""
-        await self._database.erased()
+        """Wait until nothing that was forgotten is left in any file, however long that takes."""
+        await self._database.erasing.done()
 
     async def export(self, user: str) -> dict[str, Any]:
         """All that is kept of a person, ready for JSON; times are ISO 8601 in UTC."""
@@ -295,16 +295,15 @@ class Store:
     async def expire(self, now: float) -> int:
         """Blank what is older than the retention days, and drop the hashes of users forgotten a day ago.
 
-        Returns how many turns were blanked.
+        What was deleted before is then in no file any more, soon after this. Returns how many turns were blanked.
         """
         before, blanked, old = now - self._retention_days * DAY, 0, False
         if self._retention_days:
             old = await self._database.read(lambda c: forgetting.too_old(c, before))
         if old:
             blanked = await self._forget(lambda c: forgetting.forget_older(c, before, self._payer))
-        dropped = await self._database.write(lambda c: forgetting.drop_payers(c, now - DAY))
-        if old or dropped:
-            self._database.erase_later()
+        await self._database.write(lambda c: forgetting.drop_payers(c, now - DAY))
+        self._database.erasing.later()
         return blanked
 
     async def backup(self, file: Path) -> None:
