@@ -12,20 +12,32 @@ NOTHING = 1.0
 class Scale:
     """Where the people in line stand: each on a tag in tokens that only their own turns move, least goes first.
 
-    ``reached`` is the greatest tag a turn began at yet. Who comes below it was away and is level with it: an absence
-    earns a place at the front, but no stock of tokens to spend while others wait.
+    ``reached`` is the greatest tag that a turn began at yet. Who comes below it was away, and is level with it: an
+    absence earns a place at the front, but no stock of tokens to spend while others wait.
     """
 
-    def __init__(self, tags: dict[str, float] | None = None, reached: float = 0.0) -> None:
-        self.tags, self.reached = tags or {}, reached
+    def __init__(self) -> None:
+        self.tags: dict[str, float] = {}
+        self.reached = 0.0
+        self._floors: dict[str, float] = {}  # what the line had reached when they came
 
     def copy(self) -> Scale:
         """Another that moves on its own."""
-        return Scale(dict(self.tags), self.reached)
+        other = Scale()
+        other.tags, other.reached, other._floors = dict(self.tags), self.reached, dict(self._floors)
+        return other
+
+    def come(self, user: str, lead: float) -> None:
+        """``user`` enters the line, ``lead`` tokens above what it has reached (or, negative, below)."""
+        self.tags[user], self._floors[user] = self.reached + lead, self.reached
+
+    def go(self, user: str) -> None:
+        """``user`` has nothing in line any more."""
+        del self.tags[user], self._floors[user]
 
     def position(self, user: str) -> float:
         """The order of going: least first."""
-        return max(self.tags[user], self.reached)
+        return max(self.tags[user], self._floors[user])
 
     def admit(self, user: str, tokens: float, *, contended: bool) -> float:
         """A turn of ``user`` begins and counts ``tokens``; gives by how much ``reached`` rose.
@@ -72,7 +84,7 @@ class Accounts:
     def come(self, user: str) -> None:
         """``user`` enters the line, or is in it."""
         if user not in self.scale.tags:
-            self.scale.tags[user] = self.scale.reached + self[user] - self._now(*self._level)
+            self.scale.come(user, self[user] - self._now(*self._level))
             self._away.pop(user, None)
 
     def admit(self, user: str, tokens: float, *, contended: bool) -> None:
@@ -83,7 +95,7 @@ class Accounts:
     def go(self, user: str) -> None:
         """``user`` has nothing in line any more."""
         account = self[user]
-        del self.scale.tags[user]
+        self.scale.go(user)
         if account >= NOTHING:
             self._away[user] = account, self._clock()
         if len(self._away) > self._sweep_at:

@@ -12,8 +12,9 @@ in line keep their distance: to halve the lead that somebody has just taken woul
 and over. And who comes back from an absence is level with the one admitted last: else a stranger with twenty questions
 would be owed the GPU until he had had as much as those who have been here for an hour.
 
-This is start-time fair queueing (Goyal, Vin and Cheng, 1996) with a memory for debts. While two people wait, one never
-gets more than the other by more than one answer of each, whatever came before.
+This is start-time fair queueing (Goyal, Vin and Cheng, 1996; with several slots Jin, Chase and Kaur, 2004) with a memory
+for debts. While two people wait, whatever came before, one never gets more than the other by more than ``slots`` + 1
+full answers.
 """
 
 from __future__ import annotations
