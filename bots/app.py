@@ -22,22 +22,24 @@ from bots.lifetimes import first, stopping
 from bots.loading import Loading
 from bots.metrics import Metrics
 from bots.remote import METHODS, RemoteChat
-from bots.terminal import Keyboard, Lines, Pane, piped, typed
+from bots.terminal import Keyboard, Lines, piped, typed
 from bots.wording import Say, Wording
+from config import values
 from config.personas import load_personas
 from config.settings import Settings
-from core.chat import Chat, Options
-from core.engine import Engine, Sampling, ScriptedEngine
+from core.chat import Chat
+from core.engine import Engine, ScriptedEngine
 from core.errors import ConchError, EngineError
 from core.gate import Gate
-from core.limits import Limits
-from core.people import People
 from core.store import Store
 
 LOCALES = Path(config.__file__).with_name("locales")
-HOUR_SECONDS = 3600.0
 SCRIPTED_WINDOW = 8192
 """Tokens (words) of the scripted engine's context window where the settings leave it to the model."""
+
+
+Progress = Callable[[str, float | None], None]
+EngineMaker = Callable[[Settings, Progress], AbstractAsyncContextManager[Engine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +57,20 @@ class Core:
 # conch run
 
 
-async def run(settings: Settings) -> int:
-    """Serves until a signal (0), until the engine has failed, or until something it needs is missing (1)."""
+async def run(settings: Settings, engine: EngineMaker | None = None) -> int:
+    """Serves until a signal (0), until the engine has failed, or until something it needs is missing (1).
+
+    ``engine`` None is the one that the settings name.
+    """
     os.umask(0o077)
-    redact = logs.configure(settings.log.level, settings.log.format, secrets(settings))
+    redact = logs.configure(settings.log.level, settings.log.format, values.secrets(settings))
     logs.catch_strays(asyncio.get_running_loop())
     wording = Wording(LOCALES)
     say = wording.bind(language(settings, wording))
     try:
         with stopping() as stop, Loading(say, sys.stderr) as loading:
             async with (
-                open_core(settings, (*(f.prefix for f in FRONTS if f.runs(settings)), console.PREFIX), loading) as core,
+                open_core(settings, resumed(settings), loading, engine or open_engine) as core,
                 open_fronts(settings, core, wording, say, redact),
                 control.listen(settings.data_dir, methods(core)),
             ):
@@ -88,7 +93,7 @@ async def signalled(stop: asyncio.Event) -> str:
 
 @asynccontextmanager
 async def open_core(
-    settings: Settings, prefixes: Iterable[str], progress: Callable[[str, float | None], None]
+    settings: Settings, prefixes: Iterable[str], progress: Progress, engine_maker: EngineMaker
 ) -> AsyncIterator[Core]:
     """The held data folder, the store, the gate and the chat, with the turns that an earlier run left unanswered.
 
@@ -97,23 +102,21 @@ async def open_core(
     with hold(settings.data_dir):
         async with (
             Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store,
-            open_engine(settings, progress) as engine,
+            engine_maker(settings, progress) as engine,
         ):
             gate = Gate(0, waiting=settings.queue.waiting, waiting_per_person=settings.queue.waiting_per_person)
             health = Health()
             metrics = Metrics(gate, health)
-            people = People(
-                owners=settings.owners, allowed=settings.allowed, exempt=settings.exempt, blocked=settings.blocked
-            )
+            people = values.people(settings)
             await people.load(store)
             chat = Chat(
                 engine,
                 gate,
                 store,
                 personas=load_personas(settings),
-                limits=make_limits(settings),
-                sampling=make_sampling(settings),
-                options=make_options(settings),
+                limits=values.limits(settings),
+                sampling=values.sampling(settings),
+                options=values.options(settings),
                 people=people,
                 observe=metrics.observe,
             )
@@ -219,6 +222,12 @@ FRONTS = (
 )
 
 
+def resumed(settings: Settings) -> tuple[str, ...]:
+    """The beginnings of the conversations whose unanswered turns are taken up: those of the fronts that will be
+    there, and the terminal's."""
+    return (*(front.prefix for front in FRONTS if front.runs(settings)), console.PREFIX)
+
+
 # conch chat, and commands beside a running Conch
 
 
@@ -226,7 +235,7 @@ def chat(settings: Settings, conversation: str = "main") -> int:
     """A talk at this terminal, with the running Conch or, where none runs, with one started for it. Returns the exit
     code. To be called by the main thread."""
     os.umask(0o077)
-    logs.configure("warning", settings.log.format, secrets(settings))
+    logs.configure("warning", settings.log.format, values.secrets(settings))
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     keyboard = Keyboard(typed if interactive else piped)
     try:
@@ -237,13 +246,13 @@ def chat(settings: Settings, conversation: str = "main") -> int:
 
 
 async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, interactive: bool) -> int:
-    from rich.console import Console as RichConsole
+    from bots.console_pane import Pane  # its libraries are not for conch run
 
     logs.catch_strays(asyncio.get_running_loop())
     wording = Wording(LOCALES)
     personas = load_personas(settings)
     options = console.Options(getpass.getuser(), conversation, language(settings, wording), interactive)
-    screen = Pane(RichConsole()) if interactive else Lines(sys.stdout, sys.stderr)
+    screen = Pane() if interactive else Lines(sys.stdout, sys.stderr)
 
     async def talk(talk: console.Talk) -> int:
         front = console.Console(talk, wording, personas, screen, options)
@@ -257,7 +266,7 @@ async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, inter
     keyboard.on_interrupt = task.cancel
     with Loading(wording.bind(options.language), sys.stderr) as loading:
         async with (
-            open_core(settings, (console.PREFIX,), loading) as core,
+            open_core(settings, (console.PREFIX,), loading, open_engine) as core,
             control.listen(settings.data_dir, methods(core)),
         ):
             await load_engine(core, loading)
@@ -309,7 +318,7 @@ def store_methods(store: Store) -> dict[str, control.Method]:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, progress: Callable[[str, float | None], None]) -> AsyncIterator[Engine]:
+async def open_engine(settings: Settings, progress: Progress) -> AsyncIterator[Engine]:
     """The engine that the settings name, not loaded yet; at the end its thread is gone."""
     chosen = settings.engine
     if chosen.kind == "scripted":
@@ -342,50 +351,12 @@ async def open_engine(settings: Settings, progress: Callable[[str, float | None]
         await engine.close()
 
 
-def make_sampling(settings: Settings) -> Sampling:
-    """How the next token is chosen where a persona says nothing else."""
-    chosen = settings.engine
-    return Sampling(
-        temperature=chosen.temperature,
-        top_p=chosen.top_p,
-        top_k=chosen.top_k,
-        repetition_penalty=chosen.repetition_penalty,
-        max_tokens=chosen.max_tokens,
-    )
-
-
-def make_limits(settings: Settings) -> Limits:
-    """What one person may ask."""
-    chosen = settings.limits
-    return Limits(
-        messages_per_minute=chosen.messages_per_minute,
-        tokens_per_day=chosen.tokens_per_day,
-        characters=chosen.characters,
-    )
-
-
-def make_options(settings: Settings) -> Options:
-    """The chat's own settings."""
-    return Options(
-        persona=settings.engine.persona,
-        language="en" if settings.language == "auto" else settings.language,
-        backlog=settings.queue.backlog,
-        max_age=settings.queue.max_age_hours * HOUR_SECONDS,
-    )
-
-
 def language(settings: Settings, wording: Wording) -> str:
     """What is spoken at this terminal: the setting, else what the system's locale says."""
     if settings.language != "auto":
         return settings.language
     locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "en")
     return wording.choose([locale.partition(".")[0]])
-
-
-def secrets(settings: Settings) -> list[str]:
-    """The tokens, for masking them in the log."""
-    tokens = settings.telegram.token, settings.discord.token
-    return [token.get_secret_value() for token in tokens if token is not None]
 
 
 def absolute(file: str | Path) -> str:

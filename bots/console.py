@@ -177,7 +177,7 @@ class Console:
         end: Finished | None = None
         words = False
         try:
-            screen.waiting(say("thinking"))
+            screen.begin(say("thinking"))
             async for event in answer:
                 match event:
                     case Queued():

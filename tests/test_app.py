@@ -252,6 +252,93 @@ async def test_a_token_without_a_front_is_said_honestly_and_never_shown(tmp_path
     assert token not in running.said
 
 
+BROKEN_ENGINE = """
+import asyncio, contextlib, sys
+from bots import app
+from config.settings import load
+from core.engine import ScriptedEngine
+from core.errors import EngineError
+
+class Broken(ScriptedEngine):
+    async def ready(self):
+        if {at_load}:
+            raise EngineError("The model is not there. Put it there.")
+        await super().ready()
+
+    async def failed(self):
+        return "The GPU is lost. Start Conch again."
+
+@contextlib.asynccontextmanager
+async def engine(settings, progress):
+    yield Broken()
+
+sys.exit(asyncio.run(app.run(load(), engine)))
+"""
+
+
+@pytest.mark.parametrize(("at_load", "sentence"), [(True, "Put it there."), (False, "Start Conch again.")])
+async def test_an_engine_beyond_repair_ends_it_with_a_sentence_and_1(
+    tmp_path: Path, at_load: bool, sentence: str
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", BROKEN_ENGINE.format(at_load=at_load)),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode().splitlines()[-1].endswith(sentence)
+    assert "Traceback" not in err.decode()
+
+
+async def test_bound_elsewhere_the_address_comes_with_its_key_once(tmp_path: Path) -> None:
+    outside = {"CONCH_WEB__HOST": "0.0.0.0", "CONCH_LOG__LEVEL": "debug"}
+    async with conch(tmp_path, **outside) as running:
+        await running.says("The model is ready.")
+        key = running.url.partition("?key=")[2]
+        assert len(key) >= 32
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+        assert running.said.count(key) == 1
+    async with conch(tmp_path, **outside) as running:
+        await running.says("The model is ready.")
+        assert key not in running.said
+
+
+async def test_without_the_page_the_socket_still_serves(tmp_path: Path) -> None:
+    async with conch(tmp_path, CONCH_WEB__ENABLED="false") as running:
+        await running.says("The model is ready.")
+        assert "http" not in running.said
+        assert (await RemoteChat(tmp_path / "data").status(ME)).ready
+
+
+async def test_no_word_of_a_talk_reaches_the_log(tmp_path: Path) -> None:
+    async with conch(tmp_path, CONCH_LOG__LEVEL="debug", CONCH_LOG__FORMAT="json") as running:
+        await running.says("The model is ready.")
+        talk = RemoteChat(tmp_path / "data")
+        answer = await talk.send(KEY, ME, "console:1", "echo Xylophon", language="en")
+        assert [event async for event in answer][-1] == Finished("stop")
+        await talk.forget(ME)
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+    assert answer.text == "Xylophon"
+    assert "Xylophon" not in running.said
+    assert ME not in running.said
+
+
+async def test_the_figures_are_there_for_prometheus(tmp_path: Path) -> None:
+    async with conch(tmp_path) as running:
+        await running.says("The model is ready.")
+        answer = await RemoteChat(tmp_path / "data").send(KEY, ME, "console:1", "echo one two", language="en")
+        assert [event async for event in answer][-1] == Finished("stop")
+        async with httpx.AsyncClient(base_url=running.url) as client:
+            figures = (await client.get("/metrics")).text
+    for line in ('conch_finished_total{reason="stop"} 1.0', "conch_tokens_total 2.0", "conch_engine_ready 1.0"):
+        assert line in figures
+
+
 async def test_the_scripted_engine_starts_without_torch_or_a_platforms_library(tmp_path: Path) -> None:
     script = (
         "import asyncio, os, sys, signal\n"
@@ -262,7 +349,7 @@ async def test_the_scripted_engine_starts_without_torch_or_a_platforms_library(t
         "    return await app.run(load())\n"
         "code = asyncio.run(main())\n"
         "heavy = {'torch', 'transformers', 'discord', 'telegram'} & set(sys.modules)\n"
-        "sys.exit(code or str(heavy) * bool(heavy))\n"
+        "sys.exit(code or (str(heavy) if heavy else 0))\n"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, cwd=tmp_path, env=environment(tmp_path), stderr=asyncio.subprocess.PIPE

@@ -18,8 +18,9 @@ from rich.console import Console as RichConsole
 from bots import control
 from bots.app import LOCALES
 from bots.console import Console, Options, Talk
+from bots.console_pane import PARSER, Pane, settled_length
 from bots.remote import METHODS, RemoteChat
-from bots.terminal import PARSER, Interrupted, Lines, Pane, printable, settled_length
+from bots.terminal import Interrupted, Lines, printable
 from bots.wording import Wording
 from core.errors import ConchError
 from tests.fakes import until

@@ -1,0 +1,54 @@
+"""What the settings mean to the core: its own values, made of them."""
+
+from __future__ import annotations
+
+from config.settings import Settings
+from core.chat import Options
+from core.engine import Sampling
+from core.limits import Limits
+from core.people import People
+
+HOUR_SECONDS = 3600.0
+
+
+def sampling(settings: Settings) -> Sampling:
+    """How the next token is chosen where a persona says nothing else."""
+    chosen = settings.engine
+    return Sampling(
+        temperature=chosen.temperature,
+        top_p=chosen.top_p,
+        top_k=chosen.top_k,
+        repetition_penalty=chosen.repetition_penalty,
+        max_tokens=chosen.max_tokens,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """What one person may ask."""
+    chosen = settings.limits
+    return Limits(
+        messages_per_minute=chosen.messages_per_minute,
+        tokens_per_day=chosen.tokens_per_day,
+        characters=chosen.characters,
+    )
+
+
+def options(settings: Settings) -> Options:
+    """The chat's own settings."""
+    return Options(
+        persona=settings.engine.persona,
+        language="en" if settings.language == "auto" else settings.language,
+        backlog=settings.queue.backlog,
+        max_age=settings.queue.max_age_hours * HOUR_SECONDS,
+    )
+
+
+def people(settings: Settings) -> People:
+    """Who may speak, and who owns."""
+    return People(owners=settings.owners, allowed=settings.allowed, exempt=settings.exempt, blocked=settings.blocked)
+
+
+def secrets(settings: Settings) -> list[str]:
+    """The tokens, for masking them in the log."""
+    tokens = settings.telegram.token, settings.discord.token
+    return [token.get_secret_value() for token in tokens if token is not None]
