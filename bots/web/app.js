@@ -1,0 +1,393 @@
+// The page: what is open, what the person does, and what Conch tells.
+
+import { askKey, askSure, askTitle, showData } from "./dialogs.js";
+import { choice, choose, draft, forgetTexts, keepDraft, newId, outbox, post } from "./kept.js";
+import { Line } from "./line.js";
+import { make } from "./make.js";
+import { call, introduce, Refusal, whenKeyNeeded } from "./net.js";
+import { closeSide, drawList } from "./side.js";
+import { fit, sends, Thread } from "./thread.js";
+import { language, languages, say, speak } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+const box = at("question");
+const scroll = at("scroll");
+
+const state = {
+  conversation: null, // its id; null: one that begins with the next question
+  conversations: [],
+  me: { personas: [], persona: "", characters: 0 },
+  persona: null, // chosen for the conversation to come
+  loaded: false,
+  number: 0,
+};
+
+const thread = new Thread(at("thread"), {
+  edit: (view, text) => ask(`/api/turns/${view.id}/edit`, { text }),
+  regenerate: (view) => again(view, `/api/turns/${view.id}/regenerate`),
+  proceed: (view) => again(view, `/api/turns/${view.last}/proceed`),
+  undo,
+  tell,
+});
+
+const line = new Line({
+  where: () => ({ conversation: state.conversation, count: thread.count, mark: thread.mark }),
+  event: hear,
+  up() {
+    banner("");
+    dispatchEvent(new Event("conch-up"));
+  },
+  down: () => banner(say("web-offline"), say("web-try-now")),
+  crowded: () => banner(say("web-crowded"), say("web-wake")),
+  sent,
+  late: () => thread.late(),
+  refused,
+});
+
+// What Conch tells.
+
+function hear(name, data) {
+  if (name === "list") {
+    state.conversations = data;
+    redraw();
+  } else if (name === "path") {
+    const was = thread.live;
+    patch(() => thread.path(data));
+    state.loaded = true;
+    if (was.some(({ id }) => !thread.live.some((view) => view.id === id))) announce(ended());
+    redraw();
+  } else if (name === "answer") {
+    patch(() => thread.answer(data));
+    announce(data.state || say("web-answering"));
+  }
+}
+
+function ended() {
+  return thread.newest?.notes?.[0] ?? say("web-answered");
+}
+
+// What the person does.
+
+function submit() {
+  const text = box.value.trim();
+  if (!text) return;
+  const limit = state.me.characters;
+  if (limit && [...text].length > limit) return refuse(say("web-characters", { count: [...text].length, limit }));
+  const fresh = state.conversation === null;
+  if (fresh) begin(newId());
+  const body = fresh && state.persona ? { text, persona: state.persona } : { text };
+  const entry = ask(`/api/conversations/${state.conversation}/send`, body);
+  write("");
+  thread.pend(entry);
+  toNewest();
+  redraw();
+  box.focus();
+}
+
+// The first question gives the conversation its address.
+function begin(id) {
+  state.conversation = id;
+  state.loaded = true;
+  keepDraft("new", "");
+  choose("last", id);
+  history.pushState(null, "", `#/${id}`);
+  line.turn();
+}
+
+// Into the outbox, and from there to Conch, once, however often it takes.
+function ask(path, body) {
+  refuse("");
+  const entry = {
+    event: newId(),
+    path,
+    body,
+    conversation: state.conversation,
+    after: thread.newest?.last ?? 0,
+    at: Date.now(),
+    number: state.number++,
+  };
+  post(entry);
+  line.now();
+  line.flush();
+  return entry;
+}
+
+function again(view, path) {
+  thread.busy(view.id);
+  ask(path, {});
+}
+
+function sent(entry, turn) {
+  if (entry.conversation === state.conversation) thread.settle(entry, turn);
+}
+
+// No: the sentence stands by the box, and the text is in it again.
+function refused(error, entry) {
+  if (entry?.body.text !== undefined && entry.path.endsWith("/send")) {
+    const here = entry.conversation === state.conversation;
+    const typed = here ? box.value : draft(entry.conversation);
+    const text = typed.trim() ? `${entry.body.text}\n\n${typed}` : entry.body.text;
+    if (here) {
+      thread.unpend(entry);
+      write(text);
+    } else keepDraft(entry.conversation, text);
+  }
+  refuse(error.message || say("web-bad-request"));
+  thread.refresh();
+  redraw();
+}
+
+async function undo(view) {
+  const answer = await attempt(`/api/turns/${view.id}/undo`, {});
+  if (answer?.question == null) return;
+  if (!box.value.trim()) write(answer.question);
+  announce(say("web-undone"));
+  box.focus();
+}
+
+async function stop() {
+  for (const view of thread.live) await attempt(`/api/turns/${view.last}/stop`, {});
+  box.focus();
+}
+
+// A call that is not worth repeating behind the person's back.
+async function attempt(path, body) {
+  refuse("");
+  try {
+    return await call(path, body);
+  } catch (error) {
+    refuse(error instanceof Refusal ? error.message : say("web-offline"));
+    return null;
+  }
+}
+
+async function rename(conversation) {
+  const title = await askTitle(conversation.title);
+  if (title) await attempt(`/api/conversations/${conversation.id}/rename`, { title });
+}
+
+async function remove(conversation) {
+  const title = conversation.title || say("web-untitled");
+  if (!(await askSure(say("web-delete"), say("web-delete-sure", { title }), say("web-delete")))) return;
+  if ((await attempt(`/api/conversations/${conversation.id}/remove`, {})) === null) return;
+  keepDraft(conversation.id, "");
+  if (conversation.id === state.conversation) fresh();
+  else at("new").focus();
+}
+
+async function forget() {
+  at("data-dialog").close("");
+  if (!(await askSure(say("web-forget-sure"), say("web-forget-text"), say("web-forget")))) return;
+  const answer = await attempt("/api/forget", {});
+  if (answer === null) return;
+  forgetTexts();
+  fresh();
+  banner(answer.sentence);
+  setTimeout(() => banner(""), 6000);
+}
+
+async function choosePersona(name) {
+  if (state.conversations.some((one) => one.id === state.conversation)) {
+    await attempt(`/api/conversations/${state.conversation}/persona`, { persona: name });
+  } else state.persona = name;
+}
+
+async function chooseLanguage(code) {
+  choose("language", code);
+  await speak(code);
+  thread.repeat();
+  refuse("");
+  redraw();
+  line.turn();
+  await attempt("/api/language", { language: code });
+}
+
+function chooseTheme(theme) {
+  choose("theme", theme);
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+// Which conversation is open.
+
+function fresh() {
+  if (location.hash) history.pushState(null, "", "/");
+  open(null);
+  box.focus();
+}
+
+function open(id) {
+  closeSide();
+  state.conversation = id;
+  state.persona = null;
+  state.loaded = id === null;
+  thread.clear();
+  choose("last", id);
+  refuse("");
+  write(draft(id ?? "new"));
+  for (const entry of outbox()) if (entry.conversation === id && entry.path.endsWith("/send")) thread.pend(entry);
+  redraw();
+  toNewest();
+  line.turn();
+}
+
+function addressed() {
+  return /^#\/([a-z0-9-]{8,64})$/.exec(location.hash)?.[1] ?? null;
+}
+
+// How it looks.
+
+function redraw() {
+  const kept = state.conversations.find((one) => one.id === state.conversation);
+  const title = kept?.title || say("web-untitled");
+  at("title").textContent = title;
+  document.title = kept?.title ? `${kept.title} · Conch` : "Conch";
+  at("empty").hidden = !(state.loaded && thread.empty);
+  if (!thread.live.length && document.activeElement === at("stop")) box.focus();
+  at("stop").hidden = !thread.live.length;
+  at("weak").hidden = language() !== "ko";
+  drawList(state.conversations, state.conversation, { rename, remove });
+  drawPersonas(kept?.persona || state.persona || state.me.persona);
+  count();
+}
+
+function drawPersonas(chosen) {
+  const options = state.me.personas.map(({ name, titles }) => make("option", { value: name }, titles[language()] ?? name));
+  at("persona").replaceChildren(...options);
+  at("persona").value = chosen;
+}
+
+function count() {
+  const limit = state.me.characters;
+  const length = [...box.value].length;
+  at("count").textContent = limit && length > limit * 0.8 ? say("web-characters", { count: length, limit }) : "";
+  at("count").classList.toggle("over", Boolean(limit) && length > limit);
+}
+
+function write(text) {
+  box.value = text;
+  keepDraft(state.conversation ?? "new", text);
+  fit(box);
+  count();
+}
+
+function refuse(sentence) {
+  at("refusal").textContent = sentence;
+}
+
+function banner(text, act = "") {
+  at("banner-text").textContent = text;
+  at("banner-act").textContent = act;
+  at("banner-act").hidden = !act;
+  at("banner").classList.toggle("shown", Boolean(text));
+}
+
+// Said to those who listen: what state the answer is in, once each, never its words one by one.
+function announce(sentence) {
+  if (at("live").textContent !== sentence) at("live").textContent = sentence;
+}
+
+function tell(sentence) {
+  announce("");
+  setTimeout(() => announce(sentence), 50);
+}
+
+// The newest stays in sight for whoever is there; whoever reads further up is left alone.
+
+const atNewest = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
+
+function patch(change) {
+  const there = atNewest();
+  change();
+  if (there) toNewest();
+  else showNewest();
+}
+
+function toNewest() {
+  scroll.scrollTop = scroll.scrollHeight;
+  showNewest();
+}
+
+function showNewest() {
+  at("newest").hidden = atNewest();
+}
+
+// Beginning.
+
+function listen() {
+  at("composer").addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+  box.addEventListener("keydown", (event) => {
+    if (!sends(event)) return;
+    event.preventDefault();
+    submit();
+  });
+  box.addEventListener("input", () => {
+    keepDraft(state.conversation ?? "new", box.value);
+    fit(box);
+    count();
+  });
+  at("stop").addEventListener("click", stop);
+  at("new").addEventListener("click", fresh);
+  at("new-here").addEventListener("click", fresh);
+  at("newest").addEventListener("click", toNewest);
+  at("banner-act").addEventListener("click", () => line.now());
+  at("data").addEventListener("click", () => showData(state.me.user));
+  at("forget").addEventListener("click", forget);
+  at("persona").addEventListener("change", (event) => choosePersona(event.target.value));
+  at("language").addEventListener("change", (event) => chooseLanguage(event.target.value));
+  at("theme").addEventListener("change", (event) => chooseTheme(event.target.value));
+  scroll.addEventListener("scroll", showNewest, { passive: true });
+  addEventListener("resize", () => fit(box));
+  addEventListener("popstate", () => {
+    if (addressed() !== state.conversation) open(addressed());
+  });
+}
+
+async function start() {
+  for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
+    try {
+      await speak(choice("language"));
+      break;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+  at("language").replaceChildren(...Object.entries(languages()).map(([code, name]) => make("option", { value: code, lang: code }, name)));
+  at("language").value = language();
+  at("theme").value = choice("theme") ?? "auto";
+  listen();
+  at("app").hidden = false;
+  const refusals = { "#key-wrong": "web-key-wrong", "#too-many-keys": "web-too-many-keys" };
+  let key = refusals[location.hash] ? say(refusals[location.hash]) : "";
+  if (key) history.replaceState(null, "", "/");
+  whenKeyNeeded(() => {
+    const sentence = key;
+    key = "";
+    return askKey(sentence);
+  });
+  const last = addressed() ?? choice("last");
+  if (last && !addressed()) history.replaceState(null, "", `#/${last}`);
+  open(last);
+  await acquaint();
+  line.run();
+  if (matchMedia("(hover: hover)").matches) box.focus();
+}
+
+async function acquaint() {
+  for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
+    try {
+      state.me = await introduce();
+      redraw();
+      return;
+    } catch (error) {
+      if (error instanceof Refusal) refuse(error.message);
+      else banner(say("web-offline"));
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+start();

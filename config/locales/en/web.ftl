@@ -20,7 +20,7 @@ web-cancel = Cancel
 web-close = Close
 web-language = Language
 web-theme = Appearance
-web-theme-auto = As this device
+web-theme-auto = Device
 web-theme-light = Light
 web-theme-dark = Dark
 

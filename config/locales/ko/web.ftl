@@ -20,7 +20,7 @@ web-cancel = 취소
 web-close = 닫기
 web-language = 언어
 web-theme = 화면 모드
-web-theme-auto = 기기 설정에 맞춤
+web-theme-auto = 기기 설정
 web-theme-light = 밝게
 web-theme-dark = 어둡게
 

@@ -1,0 +1,153 @@
+// The line to Conch: the stream that is followed and found again, and the outbox that is emptied in order.
+
+import { drop, outbox, unsent } from "./kept.js";
+import { call, follow, introduce, Refusal } from "./net.js";
+
+const WAITS = [0.3, 1, 2, 4, 8, 15]; // seconds between two tries, with some chance in them
+const HIDDEN_SECONDS = 20; // a page that nobody sees rests, and leaves its connection to others
+
+// on: {where(): what to follow, event(name, data), up(), down(), crowded(), refused(error)}
+export class Line {
+  #on;
+  #following = null;
+  #wake = () => {};
+  #hiding = null;
+  #resting = false;
+  up = false;
+
+  constructor(on) {
+    this.#on = on;
+    addEventListener("online", () => this.now());
+    addEventListener("offline", () => this.#following?.abort());
+    addEventListener("pageshow", () => this.now());
+    document.addEventListener("visibilitychange", () => this.#seen(document.visibilityState === "visible"));
+  }
+
+  #seen(visible) {
+    clearTimeout(this.#hiding);
+    if (visible) this.now();
+    else {
+      this.#hiding = setTimeout(() => {
+        this.#resting = true;
+        this.#following?.abort();
+      }, HIDDEN_SECONDS * 1000);
+    }
+  }
+
+  // Something else is to be followed now.
+  turn() {
+    this.#resting = false;
+    this.#following?.abort("turned");
+    this.#wake();
+  }
+
+  // Try now, whatever the wait.
+  now() {
+    this.#resting = false;
+    this.#wake();
+  }
+
+  async run() {
+    let tries = 0;
+    for (;;) {
+      if (this.#resting) await new Promise((resolve) => (this.#wake = resolve));
+      const following = (this.#following = new AbortController());
+      let crowded = false;
+      try {
+        await follow(
+          this.#on.where(),
+          (name, data) => {
+            if (following.signal.aborted) return;
+            tries = 0;
+            if (name === "hello") this.#rise();
+            if (name === "crowded") crowded = true;
+            this.#on.event(name, data);
+          },
+          following.signal,
+        );
+      } catch (error) {
+        if (error instanceof Refusal) await this.#refused(error);
+      }
+      if (following.signal.reason === "turned" || this.#resting) continue;
+      if (crowded) {
+        this.#resting = true;
+        this.up = false;
+        this.#on.crowded();
+        continue;
+      }
+      this.up = false;
+      if (tries || !navigator.onLine) this.#on.down(); // a first break heals before it is worth a word
+      await this.#pause(WAITS[Math.min(tries, WAITS.length - 1)]);
+      tries += 1;
+    }
+  }
+
+  #rise() {
+    this.up = true;
+    this.#on.up();
+    this.flush();
+  }
+
+  async #refused(error) {
+    if (error.cause_ === "session-needed" || error.cause_ === "key-needed") await introduce().catch(() => {});
+    else this.#on.refused(error);
+  }
+
+  #pause(seconds) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, seconds * (0.75 + Math.random() / 2) * 1000);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  // The outbox. Entries are sent one after another, each until Conch has said yes or no.
+
+  #flushing = false;
+  #more = false;
+
+  async flush() {
+    this.#more = true;
+    if (this.#flushing) return;
+    this.#flushing = true;
+    while (this.#more) {
+      this.#more = false;
+      for (const entry of outbox()) await this.#deliver(entry);
+    }
+    this.#flushing = false;
+  }
+
+  async #deliver(entry) {
+    for (let tries = 0; unsent(entry); tries++) {
+      try {
+        const { turn } = await call(entry.path, { ...entry.body, event: entry.event });
+        drop(entry);
+        this.#on.sent(entry, turn);
+        return;
+      } catch (error) {
+        if (error instanceof Refusal) {
+          drop(entry);
+          this.#on.refused(error, entry);
+          return;
+        }
+        this.#on.late(entry);
+        await this.#rest(tries);
+      }
+    }
+  }
+
+  // Until the stream is back or a while has passed.
+  #rest(tries) {
+    return new Promise((resolve) => {
+      const done = () => {
+        removeEventListener("conch-up", done);
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(done, WAITS[Math.min(tries, WAITS.length - 1)] * 1000);
+      addEventListener("conch-up", done);
+    });
+  }
+}

@@ -1,0 +1,141 @@
+// Talking to Conch: calls, and the stream of what happens.
+
+import { language } from "./words.js";
+
+// A refusal in words. Whatever else goes wrong on the way is an ordinary Error and worth another try.
+export class Refusal extends Error {
+  constructor(status, { cause = "failed", sentence = "" }) {
+    super(sentence);
+    this.status = status;
+    this.cause_ = cause;
+  }
+}
+
+export class Unreachable extends Error {}
+
+const CALL_SECONDS = 30;
+const PASSING = [408, 425, 500, 502, 503, 504]; // the same call may succeed a moment later
+
+let onKeyNeeded = async () => {};
+export const whenKeyNeeded = (ask) => {
+  onKeyNeeded = ask;
+};
+
+async function once(path, body) {
+  const asking = new AbortController();
+  const timer = setTimeout(() => asking.abort(), CALL_SECONDS * 1000);
+  const headers = { "Accept-Language": language() };
+  const init = { signal: asking.signal, headers, cache: "no-store" };
+  if (body !== undefined) {
+    init.method = "POST";
+    init.body = JSON.stringify(body);
+    headers["Content-Type"] = "application/json";
+  }
+  try {
+    const answer = await fetch(path, init);
+    const text = await answer.text();
+    let said = {};
+    try {
+      said = JSON.parse(text);
+    } catch {
+      if (answer.ok) throw new Unreachable("not an answer of Conch"); // a proxy's page, a hotel's login
+    }
+    if (answer.ok) return said;
+    if (PASSING.includes(answer.status) || !said.cause) throw new Unreachable(String(answer.status));
+    throw new Refusal(answer.status, said);
+  } catch (error) {
+    throw error instanceof Refusal ? error : new Unreachable(error.message);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// Who we are to Conch. Made anew when the cookie has gone; asks for the access key where one is needed.
+let introduction = null;
+
+export function introduce() {
+  introduction ??= (async () => {
+    for (;;) {
+      try {
+        return await once("/api/session", {});
+      } catch (error) {
+        if (error.cause_ !== "key-needed") throw error;
+        await onKeyNeeded();
+      }
+    }
+  })().finally(() => {
+    introduction = null;
+  });
+  return introduction;
+}
+
+// One call. Throws Refusal (said to the person) or Unreachable (try again).
+export async function call(path, body) {
+  try {
+    return await once(path, body);
+  } catch (error) {
+    if (!["key-needed", "session-needed"].includes(error.cause_)) throw error;
+    await introduce();
+    return once(path, body);
+  }
+}
+
+export const showKey = (key) => once("/api/key", { key });
+
+// Follows the stream until it ends; on(name, data) hears each event. Throws Unreachable or Refusal.
+export async function follow({ conversation, count, mark }, on, signal) {
+  const asked = new URLSearchParams();
+  if (conversation) asked.set("conversation", conversation);
+  if (count) {
+    asked.set("count", count);
+    asked.set("mark", mark);
+  }
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  signal.addEventListener("abort", end, { once: true });
+  let patience = CALL_SECONDS;
+  let timer = setTimeout(end, patience * 1000);
+  try {
+    const answer = await fetch(`/api/stream?${asked}`, {
+      headers: { "Accept-Language": language() },
+      signal: ending.signal,
+      cache: "no-store",
+    });
+    if (!answer.ok) {
+      const said = await answer.json().catch(() => ({}));
+      if (said.cause && !PASSING.includes(answer.status)) throw new Refusal(answer.status, said);
+      throw new Unreachable(String(answer.status));
+    }
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      clearTimeout(timer);
+      timer = setTimeout(end, patience * 1000);
+      const events = (rest + value).split("\n\n");
+      rest = events.pop();
+      for (const event of events) {
+        const [name, data] = parse(event);
+        if (name === "hello") patience = data.heartbeat * 2 + 5; // two heartbeats missed: nobody is there
+        if (name) on(name, data);
+      }
+    }
+  } catch (error) {
+    throw error instanceof Refusal ? error : new Unreachable(error.message);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", end);
+    ending.abort();
+  }
+}
+
+function parse(event) {
+  let name = null;
+  let data = "";
+  for (const line of event.split("\n")) {
+    if (line.startsWith("event: ")) name = line.slice(7);
+    else if (line.startsWith("data: ")) data += line.slice(6);
+  }
+  return [name, data ? JSON.parse(data) : null];
+}
