@@ -50,16 +50,12 @@ class Forecast:
         self._moved: set[str] = set()  # people who have to be put into the order anew
         self._ends: list[tuple[float, int, Ticket, float]] = []  # heap of (when, order, ticket, correction)
         self._count = count()
-        self.until = math.inf
-        """When the first of the running turns is expected to end: if it has not by then, look again."""
 
     def places(self, running: Mapping[str, Ticket], slots: int, now: float) -> dict[Ticket, Place]:
         """The place of every waiting ticket. ``slots`` 0 gives the order of one slot."""
         for ticket in running.values():
             elapsed = now - (now if ticket.admitted_at is None else ticket.admitted_at)
             self._run(ticket, now + self._remaining(elapsed), ticket.charged)
-        if self._ends:
-            self.until = self._ends[0][0]
         for conversation in self._lines:
             if conversation not in running:
                 self._step_up(conversation)

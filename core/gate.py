@@ -12,9 +12,9 @@ in line keep their distance: to halve the lead that somebody has just taken woul
 and over. And who comes back from an absence is level with the one admitted last: else a stranger with twenty questions
 would be owed the GPU until he had had as much as those who have been here for an hour.
 
-This is start-time fair queueing (Goyal, Vin and Cheng, 1996; with several slots Jin, Chase and Kaur, 2004) with a memory
-for debts. While two people wait, whatever came before, one never gets more than the other by more than ``slots`` + 1
-full answers.
+This is start-time fair queueing (Goyal, Vin and Cheng, 1996; with several slots Jin, Chase and Kaur, 2004) that
+remembers debts. While two people wait, whatever came before, one never gets more than the other by more than ``slots``
++ 1 full answers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ REMEMBERED = 33
 TOLD_AT_ONCE = 64
 """Tickets woken in one step of the loop when places fall, so that a long line does not hold up everything else."""
 FRESH = 1.0
-"""Seconds for which a forecast is good if nothing happens but that a turn runs longer than expected."""
+"""Seconds for which a forecast is good if nothing happens but that time passes."""
 REST_AFTER_TELLING = 4
 """Times what telling the whole line took, before it is told again: a fifth of the time is the most it takes."""
 
@@ -234,10 +234,10 @@ class Gate:
         if ticket.admitted or ticket.left:
             return Queued(0, 0.0)
         now = self._clock()
-        if self._places is None or now > self._places_until:
+        if self._places is None or now >= self._places_until:
             forecast = Forecast(self._lines, self.accounts.scale, self._recent)
             self._places = forecast.places(self._running, self.slots, now)
-            self._places_until = max(forecast.until, now + FRESH)
+            self._places_until = now + FRESH
         place = self._places[ticket]
         busy = self.slots <= self.running > 0 or ticket.conversation in self._running
         seconds = None if place.due is None or self.cause else max(0.0, place.due - now)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import combinations, count
-from typing import Protocol
+from functools import partial
+from itertools import combinations, count, cycle
+from typing import Literal, NamedTuple, Protocol
 
 import pytest
 from hypothesis import given, settings
@@ -118,7 +120,7 @@ class Halving(Rival):
 
     def account(self, user: str) -> float:
         account, since = self.accounts.get(user, (0.0, 0.0))
-        return account * 0.5 ** ((self.clock() - since) / 600)
+        return account * math.exp2((since - self.clock()) / 600)
 
     def charge(self, user: str, tokens: int) -> None:
         self.accounts[user] = self.account(user) + tokens, self.clock()
@@ -136,53 +138,52 @@ class Habit:
     begin: float = 0.0
 
 
-@dataclass(frozen=True)
-class Turn:
-    """``admitted`` and ``ended`` are infinite if that has not come."""
+class Event(NamedTuple):
+    """``asks``, then ``begins`` (of an answer of ``tokens``), then ``ends``."""
 
+    when: float
+    what: Literal["asks", "begins", "ends"]
     user: str
-    asked: float
     tokens: int = 0
-    admitted: float = math.inf
-    ended: float = math.inf
+    waited: float = 0.0
 
 
-def live(make: Make, slots: int, habits: Iterable[Habit], until: float) -> list[Turn]:
-    """Every turn asked in ``until`` seconds; the time is simulated, a token takes the same time in each slot."""
+def live(make: Make, slots: int, habits: Iterable[Habit], until: float) -> list[Event]:
+    """All that happens in ``until`` seconds, in order; the time is simulated, a token takes the same in each slot."""
     clock = Clock()
     line = make(slots, clock)
     order = count()
-    events: list[tuple[float, int, Callable[[], None]]] = []
+    coming: list[tuple[float, int, Callable[[], None]]] = []
     waiting: dict[Place, tuple[Habit, float]] = {}
-    running: dict[Place, Turn] = {}
-    turns: list[Turn] = []
+    log: list[Event] = []
 
     def at(when: float, what: Callable[[], None]) -> None:
-        heapq.heappush(events, (when, next(order), what))
+        heapq.heappush(coming, (when, next(order), what))
 
     def ask(habit: Habit) -> None:
+        log.append(Event(clock.now, "asks", habit.user))
         waiting[line.join(habit.user, habit.conversation, FULL)] = habit, clock.now
 
     def begin(place: Place) -> None:
         habit, asked = waiting.pop(place)
         tokens = habit.answer()
-        end = clock.now + tokens * SECONDS_PER_TOKEN
-        running[place] = Turn(habit.user, asked, tokens, clock.now, end)
-        at(end, lambda: finish(place, habit))
+        log.append(Event(clock.now, "begins", habit.user, tokens, clock.now - asked))
+        at(clock.now + tokens * SECONDS_PER_TOKEN, lambda: finish(place, habit, tokens))
 
-    def finish(place: Place, habit: Habit) -> None:
-        turns.append(turn := running.pop(place))
-        place.leave(turn.tokens)
+    def finish(place: Place, habit: Habit, tokens: int) -> None:
+        log.append(Event(clock.now, "ends", habit.user, tokens))
+        place.leave(tokens)
         at(clock.now + habit.think(), lambda: ask(habit))
 
     for habit in habits:
         at(habit.begin, lambda habit=habit: ask(habit))  # type: ignore[misc]
-    while events[0][0] <= until:
-        clock.now, _, what = heapq.heappop(events)
+    while coming[0][0] <= until:
+        clock.now, _, what = heapq.heappop(coming)
         what()
         for place in [place for place in waiting if place.admitted]:
             begin(place)
-    return turns + list(running.values()) + [Turn(habit.user, asked) for habit, asked in waiting.values()]
+    # Who still waits has waited until now, and is not forgotten.
+    return log + [Event(math.inf, "begins", habit.user, 0, until - asked) for habit, asked in waiting.values()]
 
 
 def nine(think: float, seed: int) -> list[Habit]:
@@ -200,30 +201,30 @@ def flood(begin: float = 0.0) -> list[Habit]:
     return [Habit(FLOODER, f"flood-{i}", lambda: FULL, lambda: 0.0, begin) for i in range(20)]
 
 
-def wait95(turns: list[Turn], until: float, since: float = 0.0) -> float:
-    """The nine's 95th percentile wait; who still waits has waited until now."""
+def wait95(log: list[Event], since: float = 0.0) -> float:
+    """The nine's 95th percentile wait."""
     waits = sorted(
-        min(turn.admitted, until) - turn.asked for turn in turns if turn.user in NINE and turn.asked >= since
+        event.waited for event in log if event.what == "begins" and event.user in NINE and event.when > since
     )
     return waits[math.ceil(0.95 * len(waits)) - 1]
 
 
-def over_a_tenth(turns: list[Turn]) -> float:
+def over_a_tenth(log: list[Event]) -> float:
     """The tokens that the flooder got above a tenth of everybody's, counting answers that began in one stretch of time
-    in which each of the nine had a question in line or an answer running; of all such stretches the worst."""
-    moments: list[tuple[float, int, int, float]] = []  # when, what comes first, change of who is there, excess
-    for turn in turns:
-        if turn.user in NINE:
-            moments += [(turn.asked, 0, 1, 0), (turn.ended, 2, -1, 0)]
-        moments.append((turn.admitted, 1, 0, turn.tokens * (turn.user == FLOODER) - turn.tokens / 10))
-    there, excess, least, most = 0, 0.0, 0.0, 0.0
-    for _, _, come, more in sorted(moments):
-        there += come
-        if there >= len(NINE):  # at the moment when one asks again, both its questions count
-            excess += more
+    in which each of the nine waited or was answered; of all such stretches the worst."""
+    there: Counter[str] = Counter()
+    excess, least, most, before = 0.0, 0.0, 0.0, 0.0
+    for event in log:
+        if event.when > before and len(there) < len(NINE):  # who asks again at once was not away
+            excess = least = 0.0
+        before = event.when
+        if event.what == "begins":
+            excess += event.tokens * (event.user == FLOODER) - event.tokens / 10
+        elif event.user in NINE:
+            there[event.user] += 1 if event.what == "asks" else -1
+            there += Counter()
+        if len(there) == len(NINE):
             most, least = max(most, excess - least), min(least, excess)
-        else:
-            least = excess
     return most
 
 
@@ -231,9 +232,9 @@ def broken(make: Make, slots: int, think: float, *, begin: float = 0.0, seed: in
     """Which of the two promises ``make``'s gate breaks."""
     alone = live(make, slots, nine(think, seed), until)
     flooded = live(make, slots, [*nine(think, seed), *flood(begin)], until)
-    bound = 2 * wait95(alone, until) + FULL * SECONDS_PER_TOKEN
+    bound = 2 * wait95(alone) + FULL * SECONDS_PER_TOKEN
     return {
-        *(["wait"] if wait95(flooded, until, since=begin) > bound else []),
+        *(["wait"] if wait95(flooded, since=begin) > bound else []),
         *(["tenth"] if over_a_tenth(flooded) > FULL else []),
     }
 
@@ -266,15 +267,15 @@ def test_halving_the_accounts_of_those_who_wait_would_give_the_flooder_more_ever
 
 
 def test_without_a_level_for_those_who_come_back_a_late_flood_would_be_owed_many_answers() -> None:
-    turns = live(Halving, 1, [*nine(0, 1), *flood(HOUR / 3)], HOUR)
-    assert over_a_tenth(turns) > 4 * FULL
+    log = live(Halving, 1, [*nine(0, 1), *flood(HOUR / 3)], HOUR)
+    assert over_a_tenth(log) > 4 * FULL
 
 
 def test_who_asked_much_while_nobody_else_did_is_soon_served_among_others() -> None:
     alone = [Habit("early", f"early-{i}", lambda: FULL, lambda: 0.0) for i in range(4)]
     late = [Habit("late", f"late-{i}", lambda: FULL, lambda: 0.0, HOUR) for i in range(4)]
-    turns = live(conch, 1, [*alone, *late], HOUR * 1.1)
-    begun = [turn.user for turn in sorted(turns, key=lambda turn: turn.admitted) if HOUR < turn.admitted < math.inf]
+    log = live(conch, 1, [*alone, *late], HOUR * 1.1)
+    begun = [event.user for event in log if event.what == "begins" and HOUR < event.when < math.inf]
     assert all({first, second} == {"early", "late"} for first, second in zip(begun[1::2], begun[2::2], strict=False))
 
 
@@ -297,31 +298,27 @@ def test_while_two_wait_neither_gets_more_than_the_other_by_more_than_an_answer_
 ) -> None:
     habits = []
     for who, (conversations, answers, think, begin) in enumerate(people):
-        turn = count()
-        answer = lambda answers=answers, turn=turn: answers[next(turn) % len(answers)]  # noqa: E731
-        habits += [
-            Habit(f"{who}", f"{who}-{i}", answer, lambda think=think: think, begin) for i in range(conversations)
-        ]
-    turns = live(conch, slots, habits, 600)
+        answer, pause = partial(next, cycle(answers)), partial(float, think)
+        habits += [Habit(f"{who}", f"{who}-{i}", answer, pause, begin) for i in range(conversations)]
+    log = live(conch, slots, habits, 600)
     for one, other in combinations(range(len(people)), 2):
-        assert lead(turns, f"{one}", f"{other}") <= (slots + 1) * FULL
-        assert lead(turns, f"{other}", f"{one}") <= (slots + 1) * FULL
+        assert lead(log, f"{one}", f"{other}") <= (slots + 1) * FULL
+        assert lead(log, f"{other}", f"{one}") <= (slots + 1) * FULL
 
 
-def lead(turns: list[Turn], one: str, other: str) -> float:
+def lead(log: list[Event], one: str, other: str) -> int:
     """The most that ``one`` was given above ``other`` within a stretch of time in which ``other`` always waited."""
-    moments: list[tuple[float, int, int, int]] = []
-    for turn in turns:
-        if turn.user == other:
-            moments += [(turn.asked, 0, 1, 0), (turn.admitted, 1, 0, -turn.tokens), (turn.admitted, 2, -1, 0)]
-        elif turn.user == one:
-            moments.append((turn.admitted, 1, 0, turn.tokens))
     waiting, ahead, least, most = 0, 0, 0, 0
-    for _, _, come, more in sorted(moments):
-        waiting += come
+    for event in log:
+        if event.user == one and event.what == "begins":
+            ahead += event.tokens
+        if event.user == other and event.what == "begins":
+            ahead -= event.tokens
+            waiting -= 1
+        if event.user == other and event.what == "asks":
+            waiting += 1
+            if waiting == 1:
+                ahead = least = 0
         if waiting:
-            ahead += more
             most, least = max(most, ahead - least), min(least, ahead)
-        else:
-            ahead = least = 0
     return most
