@@ -41,6 +41,7 @@ check: ## Check style and types
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+	@.venv/bin/mypy install.py
 
 test-core: ## Run every test that needs no torch (PYTHON=python3.12: under that version)
 	@$(find_python); \

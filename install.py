@@ -214,7 +214,8 @@ def announcement(wheels: Sequence[Wheel]) -> str:
         f", {_bytes(gpu)} of it for NVIDIA GPUs, because the torch that pip finds here is the CUDA build" if gpu else ""
     )
     disk = _bytes(sum(wheel.unpacked for wheel in wheels))
-    return f"Fetching {len(fetched)} packages: {_bytes(size)}{at_least}{cuda}. They take up to {disk} on the disk."
+    packages = "1 package" if len(fetched) == 1 else f"{len(fetched)} packages"
+    return f"Fetching {packages}: {_bytes(size)}{at_least}{cuda}. They take up to {disk} on the disk."
 
 
 def check_room(wheels: Sequence[Wheel], folder: Path) -> None:
