@@ -34,7 +34,7 @@ class Rate:
     """How often one chat may be called, in seconds between two calls and in calls a minute; 0 = no limit.
 
     ``preview`` and ``line`` are intervals of their own for growing text and for moves in the line. ``typing``: how long
-    the platform shows it; infinite = show it once per answer.
+    the platform shows it; infinite = show it once per answer, 0 = never.
     """
 
     interval: float = 1.0
@@ -48,9 +48,9 @@ class Rate:
 class Pacing:
     """The budget of one bot: at most ``rate`` calls (0 = any number) in any ``period`` seconds, over all chats."""
 
-    def __init__(self, rate: int, period: float = 1.0, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, rate: float, period: float = 1.0, clock: Callable[[], float] = monotonic) -> None:
         self.clock = clock
-        self._budget = Throttler(rate, period) if rate else None
+        self._budget = Throttler(max(int(rate), 1), period) if rate else None
         self._chats: WeakValueDictionary[str, Pace] = WeakValueDictionary()
         self._recent: dict[str, Pace] = {}
         self._waiting: dict[Pace, None] = {}
@@ -58,12 +58,12 @@ class Pacing:
         self._server: asyncio.Task[None] | None = None
         self._resumes = -math.inf
 
-    def chat(self, key: str, rate: Rate | None = None) -> Pace:
-        """The pace of a chat, the same object for the same key: all answers there share it."""
+    def chat(self, key: str, rate: Rate | float = 1.0) -> Pace:
+        """The pace of a chat, the same object for the same key: all answers there share it. A number = an interval."""
         pace = self._chats.get(key)
         if pace is None:
             self._forget_idle()
-            pace = self._chats[key] = Pace(self, rate or Rate())
+            pace = self._chats[key] = Pace(self, rate if isinstance(rate, Rate) else Rate(rate))
         self._recent[key] = pace
         return pace
 

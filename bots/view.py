@@ -1,0 +1,89 @@
+"""What a reader should see of an answer right now: parts, buttons and, when it is very long, a file. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bots.splitting import Part, with_note
+from bots.wording import Say, queued
+from core.events import Finished, Queued
+
+Button = Literal["stop", "regenerate", "proceed"]
+Split = Callable[[str], Sequence[Part]]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What does not fit in messages any more: the whole answer as Markdown, and the sentences that go with it."""
+
+    name: str
+    data: bytes
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One message per part; the buttons stand under the last."""
+
+    parts: tuple[Part, ...]
+    buttons: tuple[Button, ...] = ()
+    file: File | None = None
+
+    def at(self, number: int) -> tuple[Part, tuple[Button, ...]]:
+        """Part and buttons of one message."""
+        return self.parts[number], self.buttons if number == len(self.parts) - 1 else ()
+
+
+def waiting_view(say: Say, split: Split, place: Queued | None, *, again: bool = False) -> View:
+    """Before the first word: the place in line, or that something happens. ``again``: it was begun once before."""
+    sentence = queued(say, place) if place is not None else say("starting-over" if again else "thinking")
+    return View(tuple(split(sentence)), ("stop",))
+
+
+def interrupted_view(say: Say, split: Split, text: str) -> View:
+    """At a shutdown: what there is, and that it goes on later."""
+    return View(tuple(split(with_note(text, say("interrupted")))))
+
+
+def final_view(say: Say, split: Split, text: str, end: Finished, left_out: int, max_parts: int) -> View:
+    """The end: the whole text, what is to be said about it, and what can be done next."""
+    notes = _notes(say, bool(split(text)), end, left_out)
+    noted = text
+    for note in notes:
+        noted = with_note(noted, note)
+    parts = tuple(split(noted))
+    buttons = _buttons(bool(text.strip()), end)
+    if len(parts) <= max_parts:
+        return View(parts, buttons)
+    caption = "\n".join((say("rest-as-file"), *notes))
+    return View(tuple(split(text)[:max_parts]), buttons, File(say("rest-file-name"), text.encode(), caption))
+
+
+def _notes(say: Say, has_text: bool, end: Finished, left_out: int) -> list[str]:
+    notes = []
+    if end.reason in ("abort", "error"):
+        notes.append(_cause(say, end))
+    elif end.reason == "length":
+        notes.append(say("cut-by-length"))
+    elif not has_text:
+        notes.append(say("no-answer"))
+    if left_out and has_text:
+        notes.append(say("left-out"))
+    return notes
+
+
+def _cause(say: Say, end: Finished) -> str:
+    try:
+        return say(end.cause or "failed")
+    except KeyError:  # a cause that has no sentence is still a failure that the person must hear of
+        return say("failed")
+
+
+def _buttons(has_text: bool, end: Finished) -> tuple[Button, ...]:
+    if end.reason == "stop":
+        return ("regenerate",)
+    if end.reason == "length" or (end.cause == "stopped" and has_text):
+        return ("regenerate", "proceed")
+    return () if end.cause in ("too_long", "new") else ("regenerate",)
