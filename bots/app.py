@@ -75,7 +75,7 @@ async def run(settings: Settings, engine: EngineMaker | None = None) -> int:
                 control.listen(settings.data_dir, methods(core)),
             ):
                 sentence = await first(signalled(stop), engine_end(core, say, loading))
-                if core.gate.running and not sentence:
+                if not sentence:
                     tell(say("console-stopping", count=core.gate.running))
                 await core.chat.drain(0 if sentence else settings.queue.drain_seconds)
     except ConchError as error:

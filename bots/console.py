@@ -128,7 +128,11 @@ class Console:
             except Interrupted:
                 self._screen.note(self._say("console-how-to-leave"))
                 continue
-            if line is None or line.strip() == "/quit":
+            if line is None:
+                if self._interactive:
+                    self._screen.note("")  # the terminal is left on a line of its own
+                break
+            if line.strip() == "/quit":
                 break
             if line.strip():
                 good &= await self._obey(line.strip())

@@ -23,7 +23,7 @@ import socket
 import struct
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,7 @@ async def listen(folder: Path, methods: Mapping[str, Method]) -> AsyncIterator[N
             connections.discard(task)
             writer.close()
 
-    listening = _bind(folder)
-    try:
+    with _listening(folder) as listening:
         server = await asyncio.start_unix_server(serve, sock=listening, limit=LONGEST_REQUEST)
         try:
             yield
@@ -99,27 +98,24 @@ async def listen(folder: Path, methods: Mapping[str, Method]) -> AsyncIterator[N
                 task.cancel()
             await asyncio.gather(*connections, return_exceptions=True)
             await server.wait_closed()
-    finally:
-        listening.close()
-        (folder / NAME).unlink(missing_ok=True)
 
 
-def _bind(folder: Path) -> socket.socket:
+@contextmanager
+def _listening(folder: Path) -> Iterator[socket.socket]:
     """A listening socket that only its system user can reach; nobody can connect before its mode is set."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        (folder / NAME).unlink(missing_ok=True)
-        with _address(folder) as address:
-            listening.bind(address)
-        (folder / NAME).chmod(0o600)
-        listening.listen(64)
-    except OSError as error:
-        listening.close()
-        raise unusable(folder, error) from error
-    except ConchError:
-        listening.close()
-        raise
-    return listening
+    file = folder / NAME
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening, ExitStack() as address:
+        try:
+            file.unlink(missing_ok=True)
+            listening.bind(address.enter_context(_address(folder)))
+            file.chmod(0o600)
+            listening.listen(64)
+        except OSError as error:
+            raise unusable(folder, error) from error
+        try:
+            yield listening
+        finally:
+            file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -89,7 +89,7 @@ class Keyboard:
         self.on_interrupt: Callable[[], object] = lambda: None
         self._read = read
         self._jobs: SimpleQueue[tuple[str, Future[str | None]] | None] = SimpleQueue()
-        self._reading = False
+        self.reading = False
         self._work: tuple[asyncio.AbstractEventLoop, asyncio.Task[int]] | None = None
 
     async def line(self, prompt: str = "") -> str | None:
@@ -122,9 +122,9 @@ class Keyboard:
         if not waiting.set_running_or_notify_cancel():
             return
         try:
-            self._reading = True
+            self.reading = True
             line = self._read(prompt)
-            self._reading = False
+            self.reading = False
         except EOFError:
             waiting.set_result(None)
         except KeyboardInterrupt:
@@ -132,15 +132,15 @@ class Keyboard:
         else:
             waiting.set_result(line.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
         finally:
-            self._reading = False
+            self.reading = False
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         """A signal, in the main thread. It raises only where a line is read, so that no wait gets lost."""
-        if self._work is not None and (number != signal.SIGINT or not self._reading):
+        if self._work is not None and (number != signal.SIGINT or not self.reading):
             loop, task = self._work
             with suppress(RuntimeError):  # the loop has just closed
                 loop.call_soon_threadsafe(self.on_interrupt if number == signal.SIGINT else task.cancel)
-        if self._reading:
+        if self.reading:
             raise KeyboardInterrupt
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, int]], result: Future[int]) -> None:
@@ -158,7 +158,7 @@ class Keyboard:
             result.set_exception(error)
         finally:
             self._jobs.put(None)
-            if self._reading:
+            if self.reading:
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 

@@ -116,9 +116,10 @@ console-loading-weights = Loading the weights…
 console-loading-warmup = Warming up…
 console-ready = The model is ready.
 console-stopping = { $count ->
-    [one] Stopping: one answer is still running. Ctrl-C again ends at once.
-   *[other] Stopping: { $count } answers are still running. Ctrl-C again ends at once.
-} What is not finished is answered at the next start.
+    [0] Stopping. Ctrl-C again ends at once.
+    [one] Stopping: one answer is still running. Ctrl-C again ends at once; what is not finished is answered at the next start.
+   *[other] Stopping: { $count } answers are still running. Ctrl-C again ends at once; what is not finished is answered at the next start.
+}
 console-no-front = A token for { $name } is set, but this version of Conch has no { $name } front yet.
 
 ## conch chat

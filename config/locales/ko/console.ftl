@@ -111,7 +111,10 @@ console-loading-convert = 다음 시작이 빨라지도록 가중치를 변환�
 console-loading-weights = 가중치를 불러오는 중…
 console-loading-warmup = 예열하는 중…
 console-ready = 모델이 준비되었습니다.
-console-stopping = 종료하는 중입니다. 진행 중인 답변이 { $count }개 있습니다. Ctrl-C를 한 번 더 누르면 바로 끝납니다. 끝나지 않은 질문에는 다음에 시작할 때 답합니다.
+console-stopping = { $count ->
+    [0] 종료하는 중입니다. Ctrl-C를 한 번 더 누르면 바로 끝납니다.
+   *[other] 종료하는 중입니다. 진행 중인 답변이 { $count }개 있습니다. Ctrl-C를 한 번 더 누르면 바로 끝나며, 끝나지 않은 질문에는 다음에 시작할 때 답합니다.
+}
 console-no-front = { $name } 토큰이 설정되어 있지만, 이 버전의 Conch는 아직 { $name }을(를) 지원하지 않습니다.
 
 ## conch chat

@@ -111,7 +111,10 @@ console-loading-convert = 正在转换权重，下次启动会更快…
 console-loading-weights = 正在加载权重…
 console-loading-warmup = 正在预热…
 console-ready = 模型已就绪。
-console-stopping = 正在停止：还有 { $count } 个回答在进行。再按一次 Ctrl-C 立即结束。未完成的问题会在下次启动时回答。
+console-stopping = { $count ->
+    [0] 正在停止。再按一次 Ctrl-C 立即结束。
+   *[other] 正在停止：还有 { $count } 个回答在进行。再按一次 Ctrl-C 立即结束，未完成的问题会在下次启动时回答。
+}
 console-no-front = 已设置 { $name } 的令牌，但这个版本的 Conch 还不支持 { $name }。
 
 ## conch chat
