@@ -237,4 +237,4 @@ def _bring_up(connection: Connection, path: Path, migrations: Sequence[schema.Mi
         log.info("the database goes from schema %d to %d; what it was is in %s", found, 1 + len(migrations), copy)
     sqlite.durable(connection, True)
     with connection.begin():
-        schema.upgrade(connection, found, migrations)
+        schema.upgrade(connection, migrations)

@@ -166,9 +166,9 @@ def refuse_newer(found: int, migrations: Sequence[Migration] = MIGRATIONS) -> No
         )
 
 
-def upgrade(connection: Connection, found: int, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring a database of version ``found`` to the newest, within the caller's transaction."""
-    newest = 1 + len(migrations)
+def upgrade(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Make the tables, or bring them to the newest version, within the caller's transaction."""
+    found, newest = version(connection), 1 + len(migrations)
     if found == 0:
         metadata.create_all(connection, checkfirst=False)
         values = {"version": str(newest), "secret": secrets.token_hex(32), "unclean": ""}
