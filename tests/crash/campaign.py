@@ -67,7 +67,7 @@ async def _talk(client: Client, conversation: str, book: Book, random: Random, s
         )
         if stop.is_set():
             return
-        prompt = f"words={random.randint(5, 30)} {random.getrandbits(64):016x}"
+        prompt = f"words={random.randint(3, 25)} {random.getrandbits(64):016x}"
         mine.append(book.sends(Sent(f"{random.getrandbits(96):024x}", conversation, prompt)))
         await client.send(mine[-1])
         with suppress(TimeoutError):
@@ -83,7 +83,7 @@ async def _come(moment: str, book: Book, random: Random) -> None:
     if moment == "starting":
         await asyncio.sleep(random.uniform(0, 1.5))
         return
-    owed = MESSAGES_PER_KILL * (book.kills + 1)
+    owed, before = MESSAGES_PER_KILL * (book.kills + 1), book.ends
     await book.until(lambda: sum(sent.accepted for sent in book.sent) >= owed)
     match moment:
         case "any":
@@ -93,6 +93,7 @@ async def _come(moment: str, book: Book, random: Random) -> None:
             await book.until(lambda: len(book.sent) > tried)
             await asyncio.sleep(random.uniform(0, 0.02))
         case "answering":
+            await book.until(lambda: book.ends > before)  # kills in every life's first moment would only earn apologies
             while True:
                 await book.until(lambda: bool(book.unanswered()))
                 await asyncio.sleep(random.uniform(0, 0.5))

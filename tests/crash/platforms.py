@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -13,7 +13,9 @@ from tests.crash.records import Book, Seen, Sent
 class Client(Protocol):
     """One person at one device, with the manners of the platform's own program: it resends, reconnects, reloads."""
 
-    conversations: Sequence[str]
+    @property
+    def conversations(self) -> Sequence[str]:
+        """Those that they have open, by the platform's own names."""
 
     async def send(self, sent: Sent) -> None:
         """Send until somebody answers, always as the same event; enters into the book what the answer was."""
@@ -25,8 +27,9 @@ class Client(Protocol):
 class Platform(Protocol):
     """What it takes to run Conch on one platform and to be its users."""
 
-    settings: dict[str, str]
-    """Environment of the program, beyond the engine and the port."""
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Environment of the program, beyond the engine and the port."""
 
     def clients(self, program: Program, book: Book, count: int) -> AbstractAsyncContextManager[Sequence[Client]]:
         """So many people, who follow their conversations through every restart and enter what they see."""

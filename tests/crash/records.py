@@ -16,8 +16,8 @@ State = Literal["answered", "apology", "failed", "open"]
 class Sent:
     """One message that a client sends until somebody takes it: ``event`` stays the same however often that is.
 
-    ``accepted``: the client was told yes. ``refused``: it was told no, for this reason. ``ended``: it has seen the end
-    of its answer. ``hits``: kills between the first try and that end.
+    ``accepted``: the client was told yes. ``refused``: it was told no, for this reason. ``begun``: it has seen words
+    of the answer, ``ended``: the end of it. ``hits``: kills between the first try and that end.
     """
 
     event: str
@@ -25,6 +25,7 @@ class Sent:
     prompt: str
     accepted: bool = False
     refused: str | None = None
+    begun: bool = False
     ended: bool = False
     hits: int = 0
 
@@ -65,6 +66,11 @@ class Book:
         sent.refused = reason
         self._wake()
 
+    def begun(self, sent: Sent) -> None:
+        """The client has seen words of the answer."""
+        sent.begun = True
+        self._wake()
+
     def ended(self, sent: Sent) -> None:
         """The client has seen the end of the answer."""
         sent.ended = True
@@ -80,6 +86,11 @@ class Book:
         self.kills_in_answers += bool(self.unanswered())
         for sent in self.sent:
             sent.hits += not sent.ended and sent.refused is None
+
+    @property
+    def ends(self) -> int:
+        """How many ends were seen."""
+        return sum(sent.ended for sent in self.sent)
 
     def unanswered(self) -> list[Sent]:
         """Accepted, and the end not seen."""
