@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
+from bots.channel import Channel, ChannelError, Gone, RetryAfter, Unchanged, Unreachable
 from bots.pacing import Kind, Pace, Pacing, Rate, Slot
 from bots.splitting import Part
 from bots.view import Button, View, final_view, interrupted_view, waiting_view
@@ -44,58 +44,6 @@ MAX_PARTS = 5
 SPLITS_KEPT = 4
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.5, 15.0
 """Seconds before a failed call is made again: doubled each time, up to the second."""
-
-
-class ChannelError(Exception):
-    """A platform did not do what it was asked to. Adapters raise one of those below; nothing else is tried again."""
-
-
-class RetryAfter(ChannelError):
-    """The platform wants to be left alone for ``seconds``, in this chat or, with ``everywhere``, altogether."""
-
-    def __init__(self, seconds: float, *, everywhere: bool = False) -> None:
-        super().__init__(f"again in {seconds:g} s")
-        self.seconds = seconds
-        self.everywhere = everywhere
-
-
-class Gone(ChannelError):
-    """The message or its chat is no more, or not ours to write in: the answer cannot be shown."""
-
-
-class Unchanged(ChannelError):
-    """The message looks like that already: as good as done."""
-
-
-class Unreachable(ChannelError):
-    """A fault on the way, which passes; the call may have arrived or not. Also for any OSError and TimeoutError."""
-
-
-class Channel(Protocol):
-    """Where one answer is shown: what every chat platform can do. Its calls bound themselves in time (15 s)."""
-
-    @property
-    def pace(self) -> Pace:
-        """The budget of its chat, shared by all answers there."""
-
-    def split(self, text: str) -> Sequence[Part]:
-        """Markdown in parts, each within the limit of one message; none where there is nothing to see."""
-
-    async def send(self, part: Part, buttons: Sequence[Button]) -> str:
-        """A new message; its ref. Called again when it is not known to have arrived: a platform that knows idempotency
-        keys gets one made of the turn and the number of refs that it has."""
-
-    async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:
-        """Change a message."""
-
-    async def delete(self, ref: str) -> None:
-        """Take a message away."""
-
-    async def send_file(self, name: str, data: bytes, caption: str) -> str:
-        """A new message with a file; its ref."""
-
-    async def typing(self) -> None:
-        """Show that something is being written."""
 
 
 async def show(reply: Reply, channel: Channel, say: Say, *, max_parts: int = MAX_PARTS) -> None:

@@ -1,0 +1,62 @@
+"""Where one answer is shown: the few calls that every chat platform has, and how they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bots.pacing import Pace
+from bots.splitting import Part
+from bots.view import Button
+
+
+class ChannelError(Exception):
+    """A platform did not do what it was asked to. Adapters raise one of those below; nothing else is tried again."""
+
+
+class RetryAfter(ChannelError):
+    """The platform wants to be left alone for ``seconds``, in this chat or, with ``everywhere``, altogether."""
+
+    def __init__(self, seconds: float, *, everywhere: bool = False) -> None:
+        super().__init__(f"again in {seconds:g} s")
+        self.seconds = seconds
+        self.everywhere = everywhere
+
+
+class Gone(ChannelError):
+    """The message or its chat is no more, or not ours to write in: the answer cannot be shown."""
+
+
+class Unchanged(ChannelError):
+    """The message looks like that already: as good as done."""
+
+
+class Unreachable(ChannelError):
+    """A fault on the way, which passes; the call may have arrived or not. Also for any OSError and TimeoutError."""
+
+
+class Channel(Protocol):
+    """Where one answer is shown: what every chat platform can do. Its calls bound themselves in time (15 s)."""
+
+    @property
+    def pace(self) -> Pace:
+        """The budget of its chat, shared by all answers there."""
+
+    def split(self, text: str) -> Sequence[Part]:
+        """Markdown in parts, each within the limit of one message; none where there is nothing to see."""
+
+    async def send(self, part: Part, buttons: Sequence[Button]) -> str:
+        """A new message; its ref. Called again when it is not known to have arrived: a platform that knows idempotency
+        keys gets one made of the turn and the number of refs that it has."""
+
+    async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:
+        """Change a message."""
+
+    async def delete(self, ref: str) -> None:
+        """Take a message away."""
+
+    async def send_file(self, name: str, data: bytes, caption: str) -> str:
+        """A new message with a file; its ref."""
+
+    async def typing(self) -> None:
+        """Show that something is being written."""
