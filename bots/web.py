@@ -27,7 +27,7 @@ from starlette.types import ASGIApp
 from bots.web_access import Cookies, Proxies, make_key
 from bots.web_api import Api
 from bots.web_assets import Assets
-from bots.web_guard import Denied, Guard, authority, denial, language_of, names
+from bots.web_guard import LONGEST_HEADERS, Denied, Guard, authority, denial, language_of, names
 from bots.wording import Say, Wording, refused
 from core import errors
 from core.chat import Chat
@@ -37,7 +37,6 @@ HEARTBEAT_SECONDS = 15.0
 """Longest silence of a stream: below the 30 to 60 s after which proxies hang up."""
 PACE_SECONDS = 0.1
 """Least time between two looks at a growing answer: ten a second read as smooth."""
-LONGEST_HEADERS = 16 * 1024
 MOST_CONNECTIONS = 2_000
 SHUTDOWN_SECONDS = 3
 STATUS: Mapping[type[Refused], int] = {

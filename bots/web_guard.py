@@ -18,6 +18,7 @@ from bots.web_access import Caller, Proxies
 from bots.wording import Wording
 
 LONGEST_BODY = 64 * 1024
+LONGEST_HEADERS = 16 * 1024
 PROBES = ("/healthz", "/readyz")
 """Asked by machines under whatever name; they tell nothing of people."""
 
@@ -50,10 +51,15 @@ def names(host: str, port: int, hosts: Iterable[str]) -> frozenset[str]:
     A configured name may carry its own port, as behind a proxy; without one it is good on any port that we have.
     """
     ours = {"127.0.0.1", "localhost", "[::1]", authority(host)}
-    found = {f"{name}:{port}" for name in ours} | {name for name in ours if port in (80, 443)}
+    found = {spelled for name in ours for spelled in _spelled(name, port)}
     for name in (name.lower() for name in hosts):
         found |= {name} if ":" in name else {name, f"{name}:{port}"}
     return frozenset(found)
+
+
+def _spelled(name: str, port: int) -> set[str]:
+    """Browsers leave the port out where the scheme implies it."""
+    return {name, f"{name}:{port}"} if port in (80, 443) else {f"{name}:{port}"}
 
 
 def authority(host: str) -> str:
@@ -89,6 +95,8 @@ class Guard:
     def _check(self, scope: Scope, caller: Caller) -> None:
         """Raises Denied for what no page of ours would send."""
         headers = Headers(scope=scope)
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS:
+            raise Denied(431, "too-much")
         if scope["path"] in PROBES:
             return
         if not self._ours(caller):
@@ -110,8 +118,9 @@ class Guard:
     def _ours(self, caller: Caller) -> bool:
         """An address that the connection itself came in on is a name as well: no other site can have that."""
         here, port = caller.here
-        own = {f"{authority(here)}:{port}", authority(here) if port in (80, 443) else ""}
-        return caller.host is not None and (caller.host in self._names or caller.host in own)
+        return caller.host in self._names or (
+            caller.host is not None and caller.host in _spelled(authority(here), port)
+        )
 
 
 _NEAR = ("same-origin", "none")

@@ -1,13 +1,16 @@
-"""A whole Conch with its page, on a temporary folder and a free port, with an engine that the test holds and lets go."""
+"""A whole Conch with its page, on a temporary folder and a free port; the test holds the engine and lets it go."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -85,6 +88,67 @@ class Site:
         return httpx.AsyncClient(base_url=self.origin, headers=sent, timeout=10)
 
 
+async def introduced(client: httpx.AsyncClient) -> str:
+    """Give the browser a session; returns who it is to core."""
+    answer = await client.post("/api/session", json={})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["user"])
+
+
+async def ask(client: httpx.AsyncClient, text: str, conversation: str = "first-one", event: str = "") -> int:
+    """Send a question; returns its turn."""
+    body = {"text": text, "event": event or uuid4().hex}
+    answer = await client.post(f"/api/conversations/{conversation}/send", json=body)
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["turn"])
+
+
+async def shown(client: httpx.AsyncClient, conversation: str = "first-one") -> list[dict[str, Any]]:
+    """The exchanges of a conversation."""
+    answer = await client.get(f"/api/conversations/{conversation}")
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["exchanges"])
+
+
+async def answered(client: httpx.AsyncClient, conversation: str = "first-one") -> list[dict[str, Any]]:
+    """The exchanges, once all of them have ended."""
+    for _ in range(500):
+        found = await shown(client, conversation)
+        if not any(exchange["live"] for exchange in found):
+            return found
+        await asyncio.sleep(0.01)
+    raise AssertionError("it was never answered")
+
+
+class Events:
+    """A stream, event by event."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self._lines = response.aiter_lines()
+
+    async def next(self, *names: str) -> tuple[str, Any]:
+        """The next event, or the next of these names."""
+        name = ""
+        async for line in self._lines:
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: ") and (not names or name in names):
+                return name, json.loads(line.removeprefix("data: "))
+        raise EOFError
+
+
+@asynccontextmanager
+async def stream(
+    client: httpx.AsyncClient, conversation: str | None = "first-one", **asked: str
+) -> AsyncIterator[Events]:
+    """Follow a conversation as an open page does."""
+    parameters = {"conversation": conversation, **asked} if conversation else asked
+    async with client.stream("GET", "/api/stream", params=parameters) as response:
+        assert response.status_code == 200
+        yield Events(response)
+
+
 @asynccontextmanager
 async def site(
     folder: Path,
@@ -101,7 +165,7 @@ async def site(
 ) -> AsyncIterator[Site]:
     """Open a Conch with its page; close it as a shutdown does. ``options`` are those of the page."""
     engine = engine or HeldEngine()
-    chosen = replace(WebOptions(folder, port=0, pace=0.01), **(options or {}))  # type: ignore[arg-type]  # a test's own names
+    chosen = replace(WebOptions(folder, port=0, pace=0.01), **(options or {}))
     async with Store.open(folder) as store:
         gate = Gate(0, waiting=waiting, waiting_per_person=waiting_per_person)
         health = Health()
