@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,10 +231,8 @@ def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 def _told(progress: Progress) -> Iterator[None]:
     """While open, transformers tells ``progress`` how many of the weights are loaded, and draws no bar."""
 
-    def hook(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        bar = factory(*args, **options | {"disable": True})
-        total = options.get("total") or (len(args[0]) if args and hasattr(args[0], "__len__") else 0)
-        return _Told(bar, total, progress)
+    def hook(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> _Told:
+        return _Told(args[0] if args else options.get("iterable", ()), options.get("total"), progress)
 
     before = transformers_logging.set_tqdm_hook(hook)
     verbosity = transformers_logging.get_verbosity()
@@ -247,14 +245,15 @@ def _told(progress: Progress) -> Iterator[None]:
 
 
 class _Told:
-    """A progress bar of transformers: passes on what it iterates, and tells how far it is."""
+    """In place of a progress bar of transformers: passes on what it iterates, and tells how far it is."""
 
-    def __init__(self, bar: Any, total: int, progress: Progress) -> None:
-        self._bar, self._total, self._progress = bar, total, progress
+    def __init__(self, items: Iterable[Any], total: int | None, progress: Progress) -> None:
+        self._items, self._progress = items, progress
+        self._total = total or (len(items) if isinstance(items, Sized) else 0)
         self._done = 0
 
     def __iter__(self) -> Iterator[Any]:
-        for item in self._bar:
+        for item in self._items:
             yield item
             self.update()
 
@@ -262,15 +261,21 @@ class _Told:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._bar, name)
+        """There is nothing to close."""
 
     def update(self, n: float | None = 1) -> None:
+        """``n`` more are done."""
         self._done += int(n or 0)
         if self._total:
             self._progress("weights", min(self._done / self._total, 1.0))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def set_description(self, *text: object, **options: object) -> None:
+        """Nothing is drawn."""
+
+    set_postfix = set_postfix_str = refresh = set_description
 
 
 def _first_line(error: BaseException) -> str:

@@ -25,8 +25,11 @@ def place(parts: Sequence[Part], gpu: int, memory: int) -> dict[str, Place]:
     ``{"": place}``, which needs no hooks.
     """
     places: dict[str, Place] = {}
+    nothing: Place = 0 if gpu > 0 else "cpu"
     for part in parts:
-        if part.on_gpu <= gpu:
+        if not part.off_gpu:
+            places[part.name] = nothing
+        elif part.on_gpu <= gpu:
             gpu -= part.on_gpu
             places[part.name] = 0
         else:

@@ -133,6 +133,8 @@ def _bar(progress: Progress) -> Any:
     from tqdm import tqdm  # type: ignore[import-untyped]  # comes without types
 
     class Bar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0  # else tqdm starts a thread that nobody ends
+
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options | {"disable": False, "file": StringIO()})
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -97,6 +98,9 @@ class Worker:
 
     def _serve(self) -> None:
         self._progress("libraries", None)
+        # Compute threads that wait for each other sleep instead of spinning: beside anything else that wants the cores
+        # (the page, a build) spinning made SmolLM2 five times slower on 2 cores. Read when torch is first imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch
 
         from core.local import loading
