@@ -122,25 +122,26 @@ class Keyboard:
         if not waiting.set_running_or_notify_cancel():
             return
         try:
-            self.reading = True
-            line = self._read(prompt)
-            self.reading = False
+            try:
+                self.reading = True
+                line = self._read(prompt)
+            finally:
+                self.reading = False
         except EOFError:
             waiting.set_result(None)
         except KeyboardInterrupt:
             waiting.set_exception(Interrupted())
         else:
             waiting.set_result(line.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-        finally:
-            self.reading = False
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
-        """A signal, in the main thread. It raises only where a line is read, so that no wait gets lost."""
+        """A signal, in the main thread. It raises once, and only where a line is read, so that no wait gets lost."""
         if self._work is not None and (number != signal.SIGINT or not self.reading):
             loop, task = self._work
             with suppress(RuntimeError):  # the loop has just closed
                 loop.call_soon_threadsafe(self.on_interrupt if number == signal.SIGINT else task.cancel)
         if self.reading:
+            self.reading = False
             raise KeyboardInterrupt
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, int]], result: Future[int]) -> None:
