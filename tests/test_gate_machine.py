@@ -181,7 +181,8 @@ class GateMachine(RuleBasedStateMachine):
         return [(ticket, wish) for ticket, wish in self.tickets if wish.state != "left"]
 
     def pick(self, data: Any, among: list[tuple[Ticket, Wish]]) -> tuple[Ticket, Wish]:
-        return among[data.draw(st.integers(0, len(among) - 1))]
+        which: int = data.draw(st.integers(0, len(among) - 1))
+        return among[which]
 
     @rule(
         user=st.sampled_from("abc"),
@@ -196,12 +197,12 @@ class GateMachine(RuleBasedStateMachine):
         mine = [wish for wish in waiting if wish.user == user]
         busy = any(wish.conversation == conversation for wish in self.model.line)
         must_wait = busy or self.model.paused or len(self.model.running()) >= self.model.slots
+        refused: str | None = None
         try:
             ticket = self.gate.join(user, conversation, tokens, past_bounds=past_bounds, extra=extra)
         except QueueFull as full:
             refused = full.cause
         else:
-            refused = None
             wish = Wish(user, conversation, tokens, self.number)
             self.number += 1
             self.tickets.append((ticket, wish))
