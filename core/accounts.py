@@ -12,14 +12,14 @@ NOTHING = 1.0
 class Scale:
     """Where the people in line stand: each on a tag in tokens that only their own turns move, least goes first.
 
-    ``reached`` is the greatest tag that a turn began at yet. Who comes below it was away, and is level with it: an
-    absence earns a place at the front, but no stock of tokens to spend while others wait.
+    ``reached`` is the greatest tag that a turn began at yet. Who begins to wait below it wanted nothing before, and is
+    level with it: that earns a place at the front, but no stock of tokens to spend while others wait.
     """
 
     def __init__(self) -> None:
         self.tags: dict[str, float] = {}
         self.reached = 0.0
-        self._floors: dict[str, float] = {}  # what the line had reached when they came
+        self._floors: dict[str, float] = {}  # what the line had reached when they began to wait
 
     def copy(self) -> Scale:
         """Another that moves on its own."""
@@ -29,7 +29,11 @@ class Scale:
 
     def come(self, user: str, lead: float) -> None:
         """``user`` enters the line, ``lead`` tokens above what it has reached (or, negative, below)."""
-        self.tags[user], self._floors[user] = self.reached + lead, self.reached
+        self.tags[user] = self.reached + lead
+
+    def wait(self, user: str) -> None:
+        """``user``, who is in line, did not wait and does now."""
+        self._floors[user] = self.reached
 
     def go(self, user: str) -> None:
         """``user`` has nothing in line any more."""

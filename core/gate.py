@@ -178,6 +178,8 @@ class Gate:
                 raise QueueFull
         ticket = Ticket(self, user, conversation, tokens, next(self._numbers))
         self.accounts.come(user)
+        if user not in self._waiting_of:
+            self.accounts.scale.wait(user)
         self._in_line[user] = self._in_line.get(user, 0) + 1
         self._lines.setdefault(conversation, deque()).append(ticket)
         self._count_waiting(user, 1)

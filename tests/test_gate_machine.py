@@ -37,8 +37,8 @@ class Wish:
 class Model:
     """The rules, written down plainly: every question is answered by going through everybody.
 
-    ``lead``: tokens above the greatest start so far, of people in line; ``debt``: the lead with which they came, if it
-    was below 0. ``level``: what the greatest start so far has come to. ``away``: accounts of the others.
+    ``lead``: tokens above the greatest start so far, of people in line; ``floor``: what the greatest start was when
+    they began to wait, seen from there too. ``level``: what it has come to with time. ``away``: accounts of the others.
     """
 
     slots: int
@@ -80,6 +80,7 @@ class Model:
     def join(self, wish: Wish) -> None:
         if wish.user not in self.lead:
             self.lead[wish.user] = self.away.pop(wish.user, 0.0) - self.level
+        if not any(other.user == wish.user for other in self.waiting()):
             self.floor[wish.user] = 0.0
         self.line.append(wish)
         self.admit()
