@@ -93,17 +93,20 @@ class Erasing:
 
     def _clean(self, connection: Connection) -> bool:
         """In the writer's thread: whatever is deleted by now leaves the files, if it can."""
+        if not sqlite.checkpoint(connection):  # also gives back the log's room, which rebuilding needs
+            return False
         with connection.begin():
             unclean = schema.get_meta(connection, "unclean")
-        if unclean:
-            began = self._clock()
-            if began < self._rest_until:
-                return False
-            sqlite.rebuild(connection)
-            with connection.begin():
-                schema.set_meta(connection, "unclean", "")
-            ended = self._clock()
-            self._rest_until = ended + (ended - began) * REST
+        if not unclean:
+            return True
+        began = self._clock()
+        if began < self._rest_until:
+            return False
+        sqlite.rebuild(connection)
+        with connection.begin():
+            schema.set_meta(connection, "unclean", "")
+        ended = self._clock()
+        self._rest_until = ended + (ended - began) * REST
         return sqlite.checkpoint(connection)
 
 

@@ -36,9 +36,10 @@ _TIMES = ("asked", "accepted", "started", "finished", "created", "updated")
 def forget(connection: Connection, user: str, payer: Payer) -> int:
     """Blank all that is a person's. Returns how many turns that were."""
     blanked = _blank(connection, turns.c.user == user, payer)
-    connection.execute(drop(conversations).where(conversations.c.owner == user))
-    connection.execute(drop(people).where(people.c.user == user))
-    set_meta(connection, "unclean", "1")
+    kept = connection.execute(drop(conversations).where(conversations.c.owner == user)).rowcount
+    known = connection.execute(drop(people).where(people.c.user == user)).rowcount
+    if blanked or kept or known:
+        set_meta(connection, "unclean", "1")
     return blanked
 
 
