@@ -22,9 +22,11 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+import config
 from benchmarks.machine import description, quantile, table
 from benchmarks.stopwatch import LoopLag, Passage, Screen, TimedEngine, commit_times, resident_bytes
 from bots.streaming import Pacing, show
+from bots.wording import Wording
 from core.chat import Chat, Options
 from core.engine import Sampling
 from core.gate import Gate
@@ -91,7 +93,8 @@ class Bench:
 
     def __init__(self, chat: Chat, engine: TimedEngine) -> None:
         self._chat, self._engine = chat, engine
-        self._pacing = Pacing(rate=1e9, period=1.0)
+        self._pacing = Pacing(0)
+        self._say = Wording(Path(config.__file__).with_name("locales")).bind("en")
         self._numbers = count(1)
         self._watchers: list[asyncio.Task[None]] = []
 
@@ -119,7 +122,7 @@ class Bench:
         reply = await self._chat.send(key, user, f"web:{number}", text, place="screen")
         passage.accepted = perf_counter()
         screen = Screen(passage, self._pacing.chat(key, 0.0))
-        await show(reply, screen, _say)
+        await show(reply, screen, self._say)
         del self._engine.passages[text]
         if len(screen.text.split()) != DELTAS or not reply.turn.shown:
             raise AssertionError(f"message {number} was not answered in full: {screen.text!r}")
@@ -253,10 +256,6 @@ def _printed(report: dict[str, Any]) -> str:
 
 def _ms(seconds: Sequence[float], q: float) -> float:
     return round(quantile(seconds, q) * 1000, 3)
-
-
-def _say(key: str, **values: object) -> str:
-    return key
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ class Screen:
     async def delete(self, ref: str) -> None:
         raise AssertionError("an answer of one part has nothing to delete")
 
-    async def send_file(self, name: str, data: bytes) -> str:
+    async def send_file(self, name: str, data: bytes, caption: str) -> str:
         raise AssertionError("an answer of one part is no file")
 
     async def typing(self) -> None:
