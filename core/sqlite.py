@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from core.errors import ConchError, StoreError, StoreFull
+from core.errors import ConchError, NotFound, StoreError, StoreFull
 
 NAME = "conch.db"
 BUSY_SECONDS = 5.0
@@ -155,7 +155,7 @@ def copy(source: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
         if isinstance(error, OSError | sqlite3.Error):
-            raise StoreError(f"{target} could not be written: {error}. Make room, or name another file.") from error
+            raise StoreError(f"{target} could not be written: {error}. Make room for it.") from error
         raise
 
 
@@ -203,13 +203,15 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 def meaning(error: BaseException, path: Path) -> BaseException:
-    """What a failure of the database means to those who asked: StoreFull, StoreError, or itself if it is no such."""
+    """What a failure means to those who asked: StoreFull, StoreError, NotFound; itself if it is not the database's."""
     cause: object = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, OSError):
         return StoreFull(str(cause)) if cause.errno in _NO_ROOM else unusable(path.parent, cause)
     if not isinstance(cause, sqlite3.Error):
         return error
     name = getattr(cause, "sqlite_errorname", "")
+    if name == "SQLITE_CONSTRAINT_FOREIGNKEY":  # a parent, source or head that there is not
+        return NotFound()
     if name in _FULL:
         return StoreFull(f"{cause} ({name})")
     return StoreError(_sentence(name, str(cause), path))

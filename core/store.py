@@ -89,8 +89,9 @@ class Store:
 
         That is so for a known event and for a second regenerate or proceed of the same turn, which finds what the first
         one made. ``check`` gets what the person spent within 24 h of ``new.asked``, by the events' own times and oldest
-        first, within the same transaction; it runs in the store's thread, and what it raises refuses the question.
-        Raises NotYours where the conversation belongs to somebody else.
+        first, within the same transaction; it runs in the store's thread, twice if its commit has to be done again, and
+        what it raises refuses the question. Raises NotYours where the conversation belongs to somebody else, NotFound
+        for a parent or source that there is not.
         """
         now, payer = self._clock(), self._payer(new.user)
         return await self._database.write(lambda c: records.accept(c, new, check, now=now, payer=payer), durable=True)

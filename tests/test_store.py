@@ -54,6 +54,16 @@ async def test_nothing_is_found_under_an_unknown_number_event_or_key(store: Stor
             await change
 
 
+async def test_a_turn_that_there_is_not_can_be_neither_parent_nor_source_nor_head(store: Store) -> None:
+    await ask(store, "web:1")
+    for changes in ({"parent": 9}, {"kind": "edit", "source": 9}, {"conversation": "web:ann:2", "parent": 9}):
+        with pytest.raises(NotFound):
+            await store.accept(question("web:2", **changes), None)
+    with pytest.raises(NotFound):
+        await store.set_head("web:ann:1", 9)
+    assert await store.conversation("web:ann:2") is None
+
+
 async def test_each_question_follows_the_newest_one(store: Store) -> None:
     first, second = await ask(store, "web:1"), await ask(store, "web:2")
     assert (first.parent, second.parent) == (None, first.id)
