@@ -16,8 +16,10 @@ class _Selector(selectors.DefaultSelector):
     """Instead of sleeping, puts the clock forward."""
 
     now = 0.0
+    looks = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.looks += 1
         ready = super().select(0)
         if not ready and timeout is None:
             raise RuntimeError("everybody waits and nothing will ever happen")
@@ -35,6 +37,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._virtual.now
+
+    @property
+    def rounds(self) -> int:
+        """How often the loop has gone round."""
+        return self._virtual.looks
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
