@@ -97,7 +97,7 @@ class LocalEngine:
             self._worker.stop()
             await asyncio.shield(self._ended)
             self._worker.join()
-        self._prompts.shutdown(wait=True, cancel_futures=True)
+        self._prompts.shutdown(wait=True)
         self.slots = 0
 
     # What the thread tells
@@ -162,6 +162,8 @@ class LocalEngine:
         """The prompt's ids, made in the prompt thread."""
         await self.ready()
         assert self._prompt is not None
+        if self._closed:
+            raise EngineError("The engine is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._prompts, self._prompt.ids, list(messages))
 
     def _end_all(self, end: Finished) -> None:

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,8 +61,9 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        plan = _plan(folder, config, options, device)
         with _told(progress):
-            model, description = _model(folder, config, options, device)
+            model = _model(folder, plan, options.offload_folder or options.cache_folder / "offload")
         openchat = "GPT4 Correct " in str(tokenizer.chat_template)
         prompt = Prompt(cast(ChatTokenizer, tokenizer), OPENCHAT if openchat else None)
     except torch.OutOfMemoryError as error:
@@ -83,8 +84,8 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
         context_window=_context_window(config, options),
         vocabulary=min(prompt.size, _text(config).vocab_size),
         end_ids=_end_ids(model, tokenizer) | prompt.control_ids,
-        device=device,
-        description=description,
+        device=plan.device,
+        description=f"{folder.name}: {plan}",
     )
 
 
@@ -100,30 +101,64 @@ def _device(wanted: str) -> torch.device:
     return torch.device("cuda", 0)
 
 
-def _model(folder: Path, config: Any, options: LocalOptions, device: torch.device) -> tuple[Any, str]:
-    """The model where it is going to run, and a line that says how."""
-    quantized = options.quantization == "4bit" or (options.quantization == "auto" and device.type == "cuda")
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a model is going to run. No places: all of it in memory, without further ado."""
+
+    device: torch.device
+    dtype: torch.dtype
+    quantized: bool
+    places: dict[str, Place]
+
+    def __str__(self) -> str:
+        where = sorted({"GPU" if place == 0 else str(place) for place in self.places.values()}) or ["cpu"]
+        numbers = str(self.dtype).removeprefix("torch.")
+        return f"{'4 bit, ' if self.quantized else ''}{numbers} on {', '.join(where)}"
+
+
+def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device) -> Plan:
+    """What goes where, from what is free now: the GPU first, then memory, then disk."""
+    cuda = device.type == "cuda"
+    quantized = options.quantization == "4bit" or (options.quantization == "auto" and cuda)
     dtype = _dtype(options.dtype, device)
-    arguments: dict[str, Any] = {"dtype": dtype}
+    memory = int(psutil.virtual_memory().available * MEMORY_SHARE)
+    if cuda:
+        gpu = torch.cuda.mem_get_info(device)[0] - WORKSPACE
+        gpu -= options.slots * _context_window(config, options) * kv_bytes(config, dtype)
+        places = place(_parts(config, dtype, quantized), max(gpu, 0), memory)
+        if 0 in places.values():
+            return Plan(device, dtype, quantized, places)
+        log.warning("The GPU has too little free memory for any part of %s: the CPU computes.", folder.name)
+        return _plan(folder, config, replace(options, quantization="none"), torch.device("cpu"))
     if quantized:
+        if sum(part.on_gpu for part in _parts(config, dtype, quantized)) <= memory:
+            return Plan(device, dtype, quantized, {"": "cpu"})
+        log.warning("%s does not fit into memory in 4 bit, and what goes to disk has 16.", folder.name)
+    elif sum(file.stat().st_size for file in folder.glob("*.safetensors")) * max(1, dtype.itemsize // 2) <= memory:
+        return Plan(device, dtype, False, {})
+    return Plan(device, dtype, False, place(_parts(config, dtype, False), 0, memory))
+
+
+def _model(folder: Path, plan: Plan, offload_folder: Path) -> Any:
+    """The model, where it is going to run."""
+    arguments: dict[str, Any] = {"dtype": plan.dtype}
+    if plan.quantized:
         arguments["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-            llm_int8_enable_fp32_cpu_offload=True,
+            bnb_4bit_compute_dtype=plan.dtype,
+            # Lets parts be off the GPU, in 16 bit. Where all is on the CPU it would leave all of it unquantized.
+            llm_int8_enable_fp32_cpu_offload=len(set(plan.places.values())) > 1,
         )
-    places = _places(folder, config, options, device, dtype, quantized)
-    if places:
-        arguments["device_map"] = places
-        arguments["offload_folder"] = str(options.offload_folder or options.cache_folder / "offload")
+    if plan.places:
+        arguments["device_map"] = plan.places
+        arguments["offload_folder"] = str(offload_folder)
     model = AutoModelForCausalLM.from_pretrained(
         folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, **arguments
     )
     model.eval()  # type: ignore[no-untyped-call]  # transformers leaves some of its functions untyped
-    where = sorted({str(value) if value != 0 else "GPU" for value in places.values()}) or ["cpu"]
-    numbers = f"4 bit, {dtype}" if quantized else str(dtype)
-    return model, f"{folder.name}: {numbers.replace('torch.', '')} on {', '.join(where)}"
+    return model
 
 
 def _dtype(wanted: str, device: torch.device) -> torch.dtype:
@@ -149,21 +184,6 @@ def _faster_on_cpu() -> torch.dtype:
             torch.nn.functional.linear(rows, weights)
             took[dtype] = min(took.get(dtype, float("inf")), time.perf_counter() - began)
     return min(took, key=lambda dtype: took[dtype])
-
-
-def _places(
-    folder: Path, config: Any, options: LocalOptions, device: torch.device, dtype: torch.dtype, quantized: bool
-) -> dict[str, Place]:
-    """What goes where, from what is free now; empty where everything goes into memory without further ado."""
-    memory = int(psutil.virtual_memory().available * MEMORY_SHARE)
-    on_disk = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    if device.type == "cpu" and on_disk * max(1, dtype.itemsize // 2) <= memory:
-        return {"": "cpu"} if quantized else {}
-    gpu = 0
-    if device.type == "cuda":
-        gpu = torch.cuda.mem_get_info(device)[0] - WORKSPACE
-        gpu -= options.slots * _context_window(config, options) * kv_bytes(config, dtype)
-    return place(_parts(config, dtype, quantized), max(gpu, 0), memory)
 
 
 def kv_bytes(config: Any, dtype: torch.dtype) -> int:
