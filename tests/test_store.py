@@ -41,8 +41,8 @@ async def test_what_no_database_can_hold_is_replaced_sign_by_sign(store: Store) 
 
 
 async def test_nothing_is_found_under_an_unknown_number_event_or_key(store: Store) -> None:
-    assert await store.turn(1) is await store.find("web:e") is await store.conversation("web:ann:1") is None
-    assert await store.path(1) == await store.children(1) == await store.conversations(ANN) == []
+    assert [await store.turn(1), await store.find("web:e"), await store.conversation("web:ann:1")] == [None] * 3
+    assert [await store.path(1), await store.children(1), await store.conversations(ANN)] == [[]] * 3
     for change in (store.started(1, NOON), store.unstarted(1), store.shown(1), store.placed(1, 0, "a")):
         with pytest.raises(NotFound):
             await change
@@ -137,7 +137,8 @@ async def test_a_refusal_by_the_limits_leaves_nothing_behind(store: Store) -> No
 
     with pytest.raises(TooFast):
         await store.accept(question("web:1"), too_fast)
-    assert await store.find("web:1") is await store.conversation("web:ann:1") is None
+    assert await store.find("web:1") is None
+    assert await store.conversation("web:ann:1") is None
 
 
 async def test_the_limits_see_a_day_of_spending_by_the_events_own_times(store: Store) -> None:

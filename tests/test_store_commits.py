@@ -59,7 +59,11 @@ def pragma(connection: sqlite3.Connection, name: str) -> Any:
 
 def put(key: str, value: str = "") -> Callable[[Connection], None]:
     """Work for the writer."""
-    return lambda connection: connection.execute(insert(marks).values(key=key, value=value)) and None
+
+    def work(connection: Connection) -> None:
+        connection.execute(insert(marks).values(key=key, value=value))
+
+    return work
 
 
 def held(connection: Connection) -> int:
@@ -172,7 +176,7 @@ async def test_one_that_fails_takes_nothing_from_those_it_shares_a_commit_with(t
 
 async def test_a_batch_that_does_not_fit_the_disk_loses_only_what_does_not_fit(tmp_path: Path) -> None:
     async with Database.open(tmp_path) as database:
-        pages = await database.write(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar())
+        pages = await database.write(lambda c: int(c.exec_driver_sql("PRAGMA page_count").scalar_one()))
         await database.write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages + 3}").scalar())
         async with writer_held(database):
             work = [put("small"), put("large", "x" * 1_000_000), put("other")]

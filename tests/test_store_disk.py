@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import DDL, Connection
+from sqlalchemy import Connection, text
 
 from core import sqlite
 from core.errors import StoreError, StoreFull
@@ -265,16 +265,16 @@ async def test_what_cannot_be_erased_for_want_of_room_is_erased_when_there_is_so
 
 
 def add_mood(connection: Connection) -> None:
-    connection.execute(DDL("ALTER TABLE turns ADD COLUMN mood TEXT"))
+    connection.execute(text("ALTER TABLE turns ADD COLUMN mood TEXT"))
 
 
 def add_hue(connection: Connection) -> None:
-    connection.execute(DDL("ALTER TABLE turns ADD COLUMN hue TEXT"))
+    connection.execute(text("ALTER TABLE turns ADD COLUMN hue TEXT"))
 
 
 def fall_over(connection: Connection) -> None:
-    connection.execute(DDL("ALTER TABLE turns ADD COLUMN lost TEXT"))
-    connection.execute(DDL("ALTER TABLE nowhere ADD COLUMN lost TEXT"))
+    connection.execute(text("ALTER TABLE turns ADD COLUMN lost TEXT"))
+    connection.execute(text("ALTER TABLE nowhere ADD COLUMN lost TEXT"))
 
 
 def columns(file: Path) -> set[str]:
@@ -333,7 +333,7 @@ async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
 async def test_only_the_newest_copies_stay(tmp_path: Path) -> None:
     async with Store.open(tmp_path):
         pass
-    steps = [DDL(f"ALTER TABLE turns ADD COLUMN more{i} TEXT") for i in range(5)]
+    steps = [text(f"ALTER TABLE turns ADD COLUMN more{i} TEXT") for i in range(5)]
     for count in range(1, 6):
         migrations = tuple(lambda c, step=step: c.execute(step) for step in steps[:count])
         async with Store.open(tmp_path, migrations=migrations):

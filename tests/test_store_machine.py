@@ -183,8 +183,7 @@ class StoreMachine(RuleBasedStateMachine):
         reply = f"Antwort{self.count}-{reply}"
         turn = self.runner.run(answer(self.store, before.id, reply, cost=cost, at=self.now, shown=shown))
         if before.finished is None:
-            figures = {"prompt_tokens": 9, "computed_tokens": 5, "reply_tokens": 3, "cost": cost, "finished": self.now}
-            before = replace(before, **figures)
+            before = replace(before, prompt_tokens=9, computed_tokens=5, reply_tokens=3, cost=cost, finished=self.now)
             if not before.deleted:
                 before = replace(before, reply=turn.reply, ids=(1, 2, 3), finish_reason="stop", shown=shown)
                 assert turn.reply.startswith(f"Antwort{self.count}-")
