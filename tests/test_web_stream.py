@@ -66,7 +66,9 @@ async def test_a_page_gets_everything_and_then_what_changes(tmp_path: Path) -> N
 
 
 async def test_a_growing_answer_is_the_whole_answer_in_the_end(tmp_path: Path) -> None:
-    text = "# 제목 🐚\n\nwords 🐚🐚 and **more**\n\n```py\nprint('🐚')\n```\n\n| a | b |\n|-|-|\n| 1 | 2 |\n\n- x\n- y\n\nend"
+    text = (
+        "# 제목 🐚\n\nwords 🐚🐚 and **more**\n\n```py\nprint('🐚')\n```\n\n| a | b |\n|-|-|\n| 1 | 2 |\n\n- x\n- y\n"
+    )
     engine = HeldEngine(delay=0.002)
     async with site(tmp_path, engine=engine, options={"pace": 0.003}) as here, here.client() as client:
         await introduced(client)

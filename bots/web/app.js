@@ -12,6 +12,7 @@ import { language, languages, say, speak } from "./words.js";
 const at = (id) => document.getElementById(id);
 const box = at("question");
 const scroll = at("scroll");
+const touch = matchMedia("(hover: none)");
 
 const state = {
   conversation: null, // its id; null: one that begins with the next question
@@ -34,11 +35,11 @@ const line = new Line({
   where: () => ({ conversation: state.conversation, count: thread.count, mark: thread.mark }),
   event: hear,
   up() {
-    banner("");
+    if (at("banner").dataset.of === "line") banner("");
     dispatchEvent(new Event("conch-up"));
   },
-  down: () => banner(say("web-offline"), say("web-try-now")),
-  crowded: () => banner(say("web-crowded"), say("web-wake")),
+  down: () => banner(say("web-offline"), { of: "line", act: say("web-try-now") }),
+  crowded: () => banner(say("web-crowded"), { of: "line", act: say("web-wake") }),
   sent,
   late: () => thread.late(),
   refused,
@@ -52,7 +53,9 @@ function hear(name, data) {
     redraw();
   } else if (name === "path") {
     const was = thread.live;
+    const within = at("thread").contains(document.activeElement);
     patch(() => thread.path(data));
+    if (within && document.activeElement === document.body && !touch.matches) box.focus(); // what had the focus has gone
     state.loaded = true;
     if (was.some(({ id }) => !thread.live.some((view) => view.id === id))) announce(ended());
     redraw();
@@ -182,8 +185,10 @@ async function forget() {
   if (answer === null) return;
   forgetTexts();
   fresh();
-  banner(answer.sentence);
-  setTimeout(() => banner(""), 6000);
+  banner(answer.sentence, { of: "forgotten" });
+  setTimeout(() => {
+    if (at("banner").dataset.of === "forgotten") banner("");
+  }, 8000);
 }
 
 async function choosePersona(name) {
@@ -275,7 +280,8 @@ function refuse(sentence) {
   at("refusal").textContent = sentence;
 }
 
-function banner(text, act = "") {
+function banner(text, { of = "", act = "" } = {}) {
+  at("banner").dataset.of = of;
   at("banner-text").textContent = text;
   at("banner-act").textContent = act;
   at("banner-act").hidden = !act;
@@ -373,7 +379,7 @@ async function start() {
   open(last);
   await acquaint();
   line.run();
-  if (matchMedia("(hover: hover)").matches) box.focus();
+  if (!touch.matches) box.focus();
 }
 
 async function acquaint() {
@@ -384,7 +390,7 @@ async function acquaint() {
       return;
     } catch (error) {
       if (error instanceof Refusal) refuse(error.message);
-      else banner(say("web-offline"));
+      else banner(say("web-offline"), { of: "line" });
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }

@@ -171,6 +171,7 @@ class Exchange {
     if (ended || !view.live) this.#say("");
     this.#notes.replaceChildren(...(view.notes ?? []).map((note) => make("p", { className: view.ended }, note)));
     this.element.classList.toggle("live", view.live);
+    this.element.dataset.turn = view.id;
     this.#buttons();
   }
 
@@ -188,8 +189,12 @@ class Exchange {
     this.#buttons();
   }
 
+  // Pressed: nothing more until Conch answers. (A disabled button would lose the focus.)
   busy() {
-    for (const element of this.#bar.children) element.disabled = true;
+    for (const element of this.#bar.children) {
+      element.setAttribute("aria-disabled", "true");
+      element.onclick = null;
+    }
   }
 
   refresh() {
