@@ -39,15 +39,19 @@ class Limits:
 
         Raises TooFast or BudgetSpent with the seconds after which the same event, asked again then, is accepted if
         nothing else came; the cause is the one that lasts longest. An answer dearer than the whole day's budget is
-        accepted once nothing is spent, for else it never were.
+        accepted once nothing is spent: else it never would be.
         """
         minute, day = self._windows(spends)
-        too_fast = minute.wait(at, 1) if self.messages_per_minute else 0.0
-        spent = day.wait(at, cost) if self.tokens_per_day else 0.0
-        if spent and spent >= too_fast:
-            raise BudgetSpent(spent)
-        if too_fast:
-            raise TooFast(too_fast)
+        slower, richer = minute.free(at, 1), day.free(at, cost)
+        then = max(slower, richer)
+        if then == at:
+            return
+        while (later := max(minute.free(then, 1), day.free(then, cost))) > then:
+            then = later
+        seconds = then - at
+        while at + seconds < then:
+            seconds = math.nextafter(seconds, math.inf)
+        raise BudgetSpent(seconds) if richer >= slower else TooFast(seconds)
 
     def check_length(self, text: str) -> None:
         """Raises Empty where there is nothing but white space, TooLong above ``characters`` code points."""
@@ -74,7 +78,7 @@ class Limits:
 
 
 class _Sliding:
-    """At most ``most`` of something within any ``span`` seconds."""
+    """At most ``most`` of something within any ``span`` seconds; 0 = no limit."""
 
     def __init__(self, span: float, most: int, times: Sequence[float], amounts: Sequence[int]) -> None:
         self._span, self._most, self._times = span, most, times
@@ -86,13 +90,12 @@ class _Sliding:
         first = bisect_right(self._ends, at)
         return self._sums[max(first, bisect_left(self._times, at + self._span))] - self._sums[first]
 
-    def wait(self, at: float, amount: int) -> float:
-        """Seconds until ``amount`` more fits; 0.0 = it fits now. The least float that is enough, not one bit less."""
+    def free(self, at: float, amount: int) -> float:
+        """The first moment, not before ``at``, at which ``amount`` more fits; all of them fit where there is no limit.
+
+        Nothing leaves a window but at an end, so the first end that is enough is the first moment.
+        """
         room = self._most - min(amount, self._most)
-        if self.taken(at) <= room:
-            return 0.0
-        then = next(end for end in self._ends[bisect_right(self._ends, at) :] if self.taken(end) <= room)
-        seconds = then - at
-        while at + seconds < then:
-            seconds = math.nextafter(seconds, math.inf)
-        return seconds
+        if not self._most or self.taken(at) <= room:
+            return at
+        return next(end for end in self._ends[bisect_right(self._ends, at) :] if self.taken(end) <= room)

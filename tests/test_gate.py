@@ -276,6 +276,11 @@ def test_memory_does_not_grow_with_the_people_who_ever_came(gate: Gate, clock: C
     assert len(gate.accounts) < 500
 
 
+def test_who_had_nothing_is_not_remembered(gate: Gate) -> None:
+    gate.join("a", "a", 1000).leave()
+    assert len(gate.accounts) == 0
+
+
 def test_what_nobody_else_wanted_takes_nobodys_part(gate: Gate, clock: Clock) -> None:
     """Five short answers in an idle hour are more than one long one, whoever came when."""
     for _ in range(5):
@@ -311,6 +316,18 @@ def test_what_was_missed_while_waiting_is_kept(clock: Clock) -> None:
     assert gate.accounts["a"] == pytest.approx(1010)
     serve(gate, clock, others[3], 1000)
     assert (newcomer.admitted, mine.admitted) == (False, True)
+
+
+def test_what_was_not_asked_for_is_not_kept(clock: Clock) -> None:
+    """As above, but nothing waits while the others go on: who then asks more is level with them."""
+    gate = Gate(2, waiting=100, waiting_per_person=100, clock=clock)
+    before = gate.join("a", "a", 1000)
+    others = [gate.join("b", "b", 1000) for _ in range(5)]
+    for turn in others[:3]:
+        serve(gate, clock, turn, 1000)
+    gate.join("a", "a", 1000)
+    before.leave(10)
+    assert gate.accounts["a"] == gate.accounts["b"] == pytest.approx(4000)
 
 
 def test_the_line_is_bounded_in_all_and_per_person() -> None:
