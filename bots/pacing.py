@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
@@ -84,42 +85,51 @@ class Pacing:
 
     async def _serve(self) -> None:
         """Let one after the other go, while any wait. Only this task waits for the budget."""
+        paid = False
         while self._waiting:
             self._moved.clear()
-            slot, wake = self._next()
-            if slot is None:
-                await self._sleep(wake - self.clock())
-                continue
-            if self._budget is not None:
-                await self._budget.acquire()  # type: ignore[no-untyped-call]  # the library's signature has no types
+            ready, wake = self._ready()
+            for slot in ready:
+                if self._budget is not None and not paid:
+                    await self._budget.acquire()  # type: ignore[no-untyped-call]  # the library's signature has no types
+                    paid = True
                 if self._moved.is_set():
-                    slot, _ = self._next()  # somebody more urgent may have come meanwhile
-            if slot is not None:
+                    break  # somebody more urgent may have come meanwhile
                 slot.grant()
+                paid = False
+            if not ready:
+                paid = False
+                await self._sleep(wake - self.clock())
 
-    def _next(self) -> tuple[Slot | None, float]:
-        """Who goes next: the most urgent, among equals who could have gone first. Else when somebody may."""
-        best: tuple[int, float, int] | None = None
-        chosen: Slot | None = None
+    def _ready(self) -> tuple[list[Slot], float]:
+        """Who may go now: the most urgent first, among equals who could have gone first. And when the next may."""
+        ready: list[tuple[int, float, int, Slot]] = []
         now, wake = self.clock(), math.inf
         for pace in list(self._waiting):
             if not pace.waiting:
                 del self._waiting[pace]
             elif not pace.busy:
+                best: tuple[int, float, int, Slot] | None = None
                 for slot in pace.waiting:
                     due = max(pace.due(slot.kind), self._resumes)
                     if due > now:
                         wake = min(wake, due)
-                    elif best is None or (_RANK[slot.kind], max(slot.since, due), slot.number) < best:
-                        best, chosen = (_RANK[slot.kind], max(slot.since, due), slot.number), slot
-        return chosen, wake
+                        continue
+                    order = (_RANK[slot.kind], max(slot.since, due), slot.number, slot)
+                    if best is None or order[:3] < best[:3]:
+                        best = order
+                if best is not None:
+                    ready.append(best)
+        ready.sort(key=lambda order: order[:3])
+        return [order[3] for order in ready], wake
 
     async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds if seconds < math.inf else None):
+        if seconds == math.inf:
+            await self._moved.wait()
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._moved.wait()
-        except TimeoutError:
-            pass
 
     def _forget_idle(self) -> None:
         past = self.clock() - IDLE_SECONDS

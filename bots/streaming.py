@@ -150,9 +150,11 @@ class _Showing:
     async def _rest(self) -> None:
         """Nothing to draw: wait until there is, and show meanwhile that something is being written."""
         self._moved.clear()
-        due = self._typing_due if self._may_type() else math.inf
+        if not self._may_type() or self._typing_due == math.inf:
+            await self._moved.wait()
+            return
         try:
-            async with asyncio.timeout(max(due - self._now(), 0.0) if due < math.inf else None):
+            async with asyncio.timeout(max(self._typing_due - self._now(), 0.0)):
                 await self._moved.wait()
         except TimeoutError:
             await self._type()
