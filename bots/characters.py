@@ -118,7 +118,7 @@ def _is_flag(character: str) -> bool:
 
 def _extends(character: str) -> bool:
     return (
-        character in "\u200c\u200d\uff9e\uff9f"
+        character in "\u200c\u200d\u0e33\u0eb3\uff9e\uff9f"
         or "\u1160" <= character <= "\u11ff"
         or "\U0001f3fb" <= character <= "\U0001f3ff"
         or "\U000e0020" <= character <= "\U000e007f"
