@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine
 
 from core import schema, sqlite
 from core.erasing import Erasing
-from core.errors import StoreError
+from core.errors import StoreError, StoreFull
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -83,8 +83,7 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do ``work`` over one moment of the database; it sees every write that has returned."""
-        if self._closed:
-            raise StoreError("The store is closed.")
+        self._check_open()
 
         def whole() -> T:
             try:
@@ -97,11 +96,16 @@ class Database:
 
     async def copy(self, target: Path) -> None:
         """A backup beside the running store. Raises StoreError, also where ``target`` exists."""
+        self._check_open()
         await self._loop.run_in_executor(self._pool, sqlite.copy, self.path, target)
 
     def size(self) -> int:
         """Bytes of the database, its log and what else belongs to it."""
-        return sum(file.stat().st_size for file in self.path.parent.glob(self.path.name + "*"))
+        total = 0
+        for file in self.path.parent.glob(self.path.name + "*"):
+            with suppress(FileNotFoundError):
+                total += file.stat().st_size
+        return total
 
     async def drop_backups(self) -> None:
         """Delete the copies that were made before migrations."""
@@ -110,9 +114,12 @@ class Database:
         except OSError as error:
             raise _told(error, self.path) from error
 
-    async def _submit(self, work: Callable[[Connection], T], durable: bool = False, bare: bool = False) -> T:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError("The store is closed.")
+
+    async def _submit(self, work: Callable[[Connection], T], durable: bool = False, bare: bool = False) -> T:
+        self._check_open()
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put(_Job(work, durable, future, bare))
         return await future
@@ -134,11 +141,10 @@ class Database:
             jobs, going = self._waiting()
             if shared := [job for job in jobs if not job.bare]:
                 self._commit(shared)
-            for job in jobs:
-                if job.bare:
-                    self._run_bare(job)
-            with suppress(RuntimeError):  # the loop is gone, and with it whoever asked
-                self._loop.call_soon_threadsafe(_deliver, jobs)
+                self._deliver(shared)
+            if bare := [job for job in jobs if job.bare]:
+                self._run_bare(bare[0])
+                self._deliver(bare)
         self._connection.close()
         self._engine.dispose()
 
@@ -157,16 +163,17 @@ class Database:
         return jobs, False
 
     def _commit(self, jobs: list[_Job]) -> None:
-        """One commit for all. If that cannot be done, each has its own, so that each gets its own answer."""
+        """One commit for all. If that does not fit the disk, each has its own: one of them may be all too large."""
         try:
             self._transact(jobs)
         except Exception as error:
-            if len(jobs) == 1:
-                jobs[0].error = _told(error.__cause__ if isinstance(error, _RolledBack) else error, self.path)
-                return
+            cause = error.__cause__ if isinstance(error, _RolledBack) else error
             for job in jobs:
-                job.value = job.error = None
-                self._commit([job])
+                job.value, job.error = None, _told(cause, self.path)
+            if len(jobs) > 1 and isinstance(jobs[0].error, StoreFull):
+                for job in jobs:
+                    job.error = None
+                    self._commit([job])
 
     def _transact(self, jobs: list[_Job]) -> None:
         full = any(job.durable for job in jobs)
@@ -192,8 +199,12 @@ class Database:
         except Exception as error:
             job.error = _told(error, self.path)
 
+    def _deliver(self, jobs: list[_Job]) -> None:
+        with suppress(RuntimeError):  # the loop is gone, and with it whoever asked
+            self._loop.call_soon_threadsafe(_answer, jobs)
 
-def _deliver(jobs: list[_Job]) -> None:
+
+def _answer(jobs: list[_Job]) -> None:
     for job in jobs:
         if job.future.done():  # cancelled: nobody waits any more
             continue

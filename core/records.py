@@ -27,11 +27,10 @@ from sqlalchemy import (
 )
 
 from core.errors import NotFound, NotYours
-from core.limits import Spend
+from core.limits import DAY, Spend
 from core.messages import Conversation, Kind, Turn
 from core.schema import conversations, events, turns
 
-DAY = 86_400.0
 TURN_COLUMNS = [turns.c[field.name] for field in fields(Turn)]
 CONVERSATION_COLUMNS = [conversations.c[field.name] for field in fields(Conversation)]
 

@@ -20,9 +20,9 @@ from core import forgetting, records, schema
 from core.database import Database
 from core.errors import ConchError, NotFound
 from core.events import FinishReason
-from core.limits import Spend
+from core.limits import DAY, Spend
 from core.messages import Conversation, Turn
-from core.records import DAY, NewTurn, begins
+from core.records import NewTurn, begins
 from core.schema import NOT_SHOWN, conversations, grants, marks, people, turns
 
 __all__ = ["NewTurn", "Store"]
@@ -73,7 +73,7 @@ class Store:
         async with Database.open(folder, migrations) as database:
             secret = bytes.fromhex(await database.read(lambda c: schema.get_meta(c, "secret")))
             store = cls(database, secret, retention_days=retention_days, patience=patience, clock=clock)
-            await store.expire(clock())
+            await store._expire_or_say_why_not()
             hourly = asyncio.create_task(store._expire_hourly(), name="store expiry")
             try:
                 yield store
@@ -330,10 +330,13 @@ class Store:
     async def _expire_hourly(self) -> None:
         while True:
             await asyncio.sleep(EXPIRE_SECONDS)
-            try:
-                await self.expire(self._clock())
-            except ConchError as error:
-                log.error("what is too old could not be blanked: %s", error)
+            await self._expire_or_say_why_not()
+
+    async def _expire_or_say_why_not(self) -> None:
+        try:
+            await self.expire(self._clock())
+        except ConchError as error:
+            log.error("what is too old could not be blanked: %s", error)
 
     async def _forget(self, work: Callable[[Connection], T]) -> T:
         """Copies go first, so that a crash leaves none of them beside a database that has forgotten."""

@@ -354,6 +354,8 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
         await store.turn(1)
     with pytest.raises(StoreError, match="closed"):
         await store.put("mark", "1")
+    with pytest.raises(StoreError, match="closed"):
+        await store.backup(tmp_path / "copy")
 
 
 async def test_a_caller_who_goes_away_loses_nothing_that_was_begun(store: Store) -> None:

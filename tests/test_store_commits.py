@@ -283,6 +283,22 @@ async def test_a_database_that_another_program_holds_is_an_error_and_then_works_
             await ask(store, "1")
 
 
+async def test_many_that_find_the_database_held_wait_for_it_once_not_each(tmp_path: Path) -> None:
+    with connections() as made:
+        async with Store.open(tmp_path) as store:
+            await store.erased()
+            other = sqlite3.connect(tmp_path / "conch.db", isolation_level=None)
+            begun: list[str] = []
+            made[0].execute("PRAGMA busy_timeout = 20")
+            made[0].set_trace_callback(begun.append)
+            other.execute("BEGIN IMMEDIATE")
+            results = await asyncio.gather(*(store.put(str(i), "") for i in range(5)), return_exceptions=True)
+            other.execute("ROLLBACK")
+            other.close()
+            assert [type(result) for result in results] == [StoreError] * 5
+            assert begun.count("BEGIN IMMEDIATE") < 5
+
+
 _CRASHING = """
 import asyncio, sys
 from pathlib import Path
