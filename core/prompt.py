@@ -128,6 +128,10 @@ class Prompt:
             text = text[:end] + (COLON if match[0][-1] == ":" else JOINER + text[end]) + text[end + 1 :]
         return text
 
+    def text(self, ids: Sequence[int]) -> str:
+        """What ids say, without the control tokens among them."""
+        return str(self._plain.decode([id_ for id_ in ids if id_ not in self.control_ids]))
+
     def plain_ids(self, text: str, *, at_start: bool = False) -> list[int]:
         """Encode ``text`` as text and nothing else, as it stands after a control token, or at the very start."""
         if not text:
@@ -151,7 +155,7 @@ class Prompt:
         ids = message.ids
         if not ids or not all(0 <= id_ < self.size for id_ in ids) or not self.control_ids.isdisjoint(ids):
             return None
-        return ids if _gist(self._plain.decode(list(ids))) == _gist(message.content) else None
+        return ids if _gist(self.text(ids)) == _gist(message.content) else None
 
     def _before_answer(self, run: str) -> str:
         """The words before an answer's ids, spelled as they were when it was generated (OpenChat: no space)."""

@@ -181,6 +181,17 @@ async def test_a_stop_string_ends_the_answer_before_it(engine: LocalEngine) -> N
     assert cut.ids == whole.ids[: len(cut.ids)]
 
 
+async def test_an_answer_that_begins_to_speak_for_somebody_else_ends_there(engine: LocalEngine, spy: Spy) -> None:
+    whole = await ask(engine, "Hi")
+    spy.loaded.prompt.stops = (whole.text[5:12],)
+    try:
+        answer = await ask(engine, "Hi")
+    finally:
+        spy.loaded.prompt.stops = ()
+    assert answer.end == Finished("stop")
+    assert answer.text == whole.text[:5]
+
+
 async def test_an_end_token_ends_the_answer_and_is_no_part_of_it(engine: LocalEngine, spy: Spy) -> None:
     whole = await ask(engine, "Hi")
     ends = spy.loaded.end_ids

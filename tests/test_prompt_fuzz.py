@@ -121,7 +121,7 @@ def segments(prompt: Prompt, ids: list[int]) -> list[str]:
             runs.append([])
         else:
             runs[-1].append(id_)
-    texts = [prompt._plain.decode(run) for run in runs]
+    texts = [prompt.text(run) for run in runs]
     return texts[1:-1] if prompt.stops else [text for text in texts[1:-1] if text != "\n"]
 
 

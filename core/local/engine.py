@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from core.engine import Sampling
 from core.errors import EngineError
 from core.events import Delta, Finished, Started
+from core.local.failure import first_line
 from core.local.options import LocalOptions
 from core.local.request import Request, check
 from core.local.worker import Load, Worker
@@ -110,6 +111,8 @@ class LocalEngine:
         """The model can generate."""
         self._prompt, self.description = model.prompt, model.description
         self.slots, self.context_window = 1, model.context_window
+        if self._options.slots > 1:
+            log.warning("engine.slots is %d, but this engine answers one request at a time", self._options.slots)
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
 
@@ -149,7 +152,7 @@ class LocalEngine:
         except Exception as error:  # nothing that a person sends may end more than their own request
             if self._closed:
                 return Finished("abort")
-            log.error("a request failed: %s: %s", type(error).__name__, error)
+            log.error("a request failed: %s", first_line(error))
             return FAILED
         if len(ids) + sampling.max_tokens > self.context_window:
             return Finished("error", "too_long")

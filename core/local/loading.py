@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.utils import logging as transformers_logging
 
 from core.errors import EngineError
+from core.local.failure import first_line
 from core.local.options import LocalOptions, Progress
 from core.local.placement import Part, Place, place
 from core.local.weights import locate
@@ -68,12 +69,12 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
         prompt = Prompt(cast(ChatTokenizer, tokenizer), OPENCHAT if openchat else None)
     except torch.OutOfMemoryError as error:
         raise EngineError(
-            f"{folder.name} does not fit: {_first_line(error)} End what else uses the GPU, set engine.quantization to "
+            f"{folder.name} does not fit: {first_line(error)}. End what else uses the GPU, set engine.quantization to "
             "4bit or engine.context_window to fewer tokens, or choose a smaller model."
         ) from error
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise EngineError(
-            f"The model in {folder} cannot be loaded ({type(error).__name__}: {_first_line(error)}). Set engine.model "
+            f"The model in {folder} cannot be loaded ({first_line(error)}). Set engine.model "
             "to a chat model that transformers knows, or delete the folder so that it is made again."
         ) from error
     backend = tokenizer.backend_tokenizer
@@ -296,8 +297,3 @@ class _Told:
         """Nothing is drawn."""
 
     set_postfix = set_postfix_str = refresh = set_description
-
-
-def _first_line(error: BaseException) -> str:
-    """What an exception says, short enough for a sentence."""
-    return (str(error).strip().splitlines() or [""])[0][:200]

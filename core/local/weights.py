@@ -11,7 +11,8 @@ from typing import Any
 
 from core.errors import EngineError
 from core.local import smollm2
-from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL, LocalOptions, Progress
+from core.local.failure import first_line
+from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL, LocalOptions, Progress, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,12 @@ def _from_hub(name: str, options: LocalOptions, progress: Progress) -> Path:
     except OSError as error:
         raise EngineError(
             f"{name} cannot be kept in {own}: {error.strerror or error}. Make room, or set data_dir to another disk."
+        ) from error
+    except (EngineError, Stopped):
+        raise
+    except Exception as error:  # the libraries below the hub's have errors of their own for a broken connection
+        raise EngineError(
+            f"The download of {name} broke off ({first_line(error)}): start Conch again to go on with it, {remedy}."
         ) from error
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import EngineError
 from core.events import Delta, Finished, Started
+from core.local.failure import death, first_line
 from core.local.options import LocalOptions, Progress, Stopped
 from core.local.request import Request
 from core.local.text import Text
@@ -92,7 +93,7 @@ class Worker:
             self._tell(self._listener.dead, str(error))
         except BaseException as error:  # whatever ended the thread, the requests and the program must hear of it
             log.exception("the model's thread died")
-            self._tell(self._listener.dead, _sentence(error))
+            self._tell(self._listener.dead, death(error))
         self._row = None
         self._tell(self._listener.ended)
 
@@ -133,9 +134,9 @@ class Worker:
             self._answer(model, request)
             return
         except (ValueError, ArithmeticError) as error:
-            log.error("a request failed: %s", error)
+            log.error("a request failed: %s", first_line(error))
         except Exception as error:
-            log.error("a request failed: %s: %s", type(error).__name__, str(error).splitlines()[:1])
+            log.error("a request failed: %s", first_line(error))
             self._row = None
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -253,16 +254,3 @@ def _can_be_cut(cache: Any) -> bool:
     from transformers.cache_utils import DynamicLayer
 
     return all(type(layer) is DynamicLayer for layer in cache.layers)
-
-
-def _sentence(error: BaseException) -> str:
-    """What killed the thread, and what to do."""
-    import torch
-
-    what = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}"
-    if isinstance(error, torch.OutOfMemoryError):
-        return (
-            f"The GPU has no memory left ({what}). End what else uses it, or set engine.slots or engine.context_window "
-            "lower, and start Conch again."
-        )
-    return f"The model has stopped working ({what}). Start Conch again; the log has the details."
