@@ -209,11 +209,10 @@ class Api:
         shown = exchanges(await self._chat.history(_conversation(request, visitor), visitor.user))
         views = []
         for exchange in shown:
-            view = exchange_view(exchange, self._renderer, say)
+            view = await exchange_view(exchange, self._renderer, say)
             if reply := self._chat.live(exchange.last.id):
                 view["text"] = exchange.settled_text + reply.text
             views.append(view)
-            await asyncio.sleep(0)
         return JSONResponse({"exchanges": views})
 
     # Asking.

@@ -119,10 +119,7 @@ class Feed:
         keep = self._kept(now)
         self._marks = now
         self._follow({exchange.last.id: exchange for exchange in shown if exchange.live})
-        views = []
-        for exchange in shown[keep:]:
-            views.append(exchange_view(exchange, self._renderer, self._say))
-            await asyncio.sleep(0)  # rendering a long conversation must not hold up everybody else
+        views = [await exchange_view(exchange, self._renderer, self._say) for exchange in shown[keep:]]
         return _event("path", {"keep": keep, "exchanges": views, "mark": now[-1] if now else ""})
 
     def _kept(self, now: list[str]) -> int:

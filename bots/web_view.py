@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,8 +67,11 @@ def marks(shown: Sequence[Exchange], language: str) -> list[str]:
     return found
 
 
-def exchange_view(exchange: Exchange, renderer: Renderer, say: Say) -> dict[str, Any]:
-    """What the page needs of one exchange. The blocks of one that waits or runs come apart, as they grow."""
+async def exchange_view(exchange: Exchange, renderer: Renderer, say: Say) -> dict[str, Any]:
+    """What the page needs of one exchange. The blocks of one that waits or runs come apart, as they grow.
+
+    Rendering has a thread of its own: a long conversation opened anew must not hold up everybody's answers.
+    """
     view = {
         "id": exchange.first.id,
         "last": exchange.last.id,
@@ -81,7 +85,7 @@ def exchange_view(exchange: Exchange, renderer: Renderer, say: Say) -> dict[str,
     return {
         **view,
         "text": text,
-        "blocks": renderer.blocks(text),
+        "blocks": renderer.kept(text) or renderer.keep(text, await asyncio.to_thread(renderer.render, text)),
         "ended": exchange.last.finish_reason,
         "notes": notes(exchange, text, say),
     }

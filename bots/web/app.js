@@ -35,7 +35,10 @@ const line = new Line({
   where: () => ({ conversation: state.conversation, count: thread.count, mark: thread.mark }),
   event: hear,
   up() {
-    if (at("banner").dataset.of === "line") banner("");
+    if (at("banner").dataset.of === "line") {
+      banner("");
+      announce(say("web-back"));
+    }
     dispatchEvent(new Event("conch-up"));
   },
   down: () => banner(say("web-offline"), { of: "line", act: say("web-try-now") }),
@@ -76,9 +79,9 @@ function submit() {
   if (!text) return;
   const limit = state.me.characters;
   if (limit && [...text].length > limit) return refuse(say("web-characters", { count: [...text].length, limit }));
-  const fresh = state.conversation === null;
-  if (fresh) begin(newId());
-  const body = fresh && state.persona ? { text, persona: state.persona } : { text };
+  if (state.conversation === null) begin(newId());
+  const kept = state.conversations.some((one) => one.id === state.conversation);
+  const body = state.persona && !kept ? { text, persona: state.persona } : { text };
   const entry = ask(`/api/conversations/${state.conversation}/send`, body);
   write("");
   thread.pend(entry);
@@ -149,7 +152,7 @@ async function undo(view) {
 }
 
 async function stop() {
-  for (const view of thread.live) await attempt(`/api/turns/${view.last}/stop`, {});
+  for (const view of thread.live.reverse()) await attempt(`/api/turns/${view.last}/stop`, {});
   box.focus();
 }
 
@@ -256,9 +259,13 @@ function redraw() {
   count();
 }
 
+let offered = "";
+
 function drawPersonas(chosen) {
-  const options = state.me.personas.map(({ name, titles }) => make("option", { value: name }, titles[language()] ?? name));
-  at("persona").replaceChildren(...options);
+  const options = state.me.personas.map(({ name, titles }) => [name, titles[language()] ?? name]);
+  if (offered !== (offered = JSON.stringify(options))) {
+    at("persona").replaceChildren(...options.map(([value, title]) => make("option", { value }, title)));
+  }
   at("persona").value = chosen;
 }
 

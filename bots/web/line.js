@@ -61,7 +61,11 @@ export class Line {
             tries = 0;
             if (name === "hello") this.#rise();
             if (name === "crowded") crowded = true;
-            this.#on.event(name, data);
+            try {
+              this.#on.event(name, data);
+            } catch (error) {
+              reportError(error); // a mistake of ours, not of the connection
+            }
           },
           following.signal,
         );

@@ -66,7 +66,6 @@ web-try-now = Try now
 web-back = The connection is back.
 web-crowded = This page rests, because Conch is open in many tabs.
 web-wake = Go on here
-web-scripts = Conch needs JavaScript. Please allow it for this page.
 
 ## My data
 

@@ -66,7 +66,6 @@ web-try-now = 지금 다시 시도
 web-back = 다시 연결되었습니다.
 web-crowded = Conch가 여러 탭에 열려 있어 이 페이지는 쉬고 있습니다.
 web-wake = 여기서 계속하기
-web-scripts = Conch를 쓰려면 자바스크립트가 필요합니다. 이 페이지에서 허용해 주세요.
 
 ## 내 데이터
 

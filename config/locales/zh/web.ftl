@@ -66,7 +66,6 @@ web-try-now = 立即重试
 web-back = 连接已恢复。
 web-crowded = Conch 在许多标签页中打开，这个页面先休息了。
 web-wake = 在这里继续
-web-scripts = Conch 需要 JavaScript，请为此页面启用。
 
 ## 我的数据
 
