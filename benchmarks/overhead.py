@@ -35,17 +35,18 @@ from core.messages import Persona
 from core.store import Store
 
 DELTAS = 20
-DELAY = 0.01
-"""Seconds from one token of the scripted engine to the next: about what a small model takes."""
 SLOTS = 256
 """More than ever run at once at the rates measured: waiting for the model is not what Conch adds."""
-WARM_UP = 20
 OPENED_TOGETHER = 20
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. ``alone`` messages are sent one after the other in the case of one conversation."""
+    """How much is measured. ``alone`` messages are sent one after the other in the case of one conversation.
+
+    ``delay``: seconds from one token of the scripted engine to the next, about what a small model takes. ``warm_up``
+    messages go first, unmeasured.
+    """
 
     conversations: tuple[int, ...] = (1, 100, 1000)
     rate: float = 100.0
@@ -53,6 +54,8 @@ class Plan:
     alone: int = 100
     idle: int = 1000
     commits: int = 300
+    delay: float = 0.01
+    warm_up: int = 20
     seed: int = 1
 
 
@@ -153,11 +156,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path) -> AsyncIterator[Bench]:
+async def bench(folder: Path, plan: Plan) -> AsyncIterator[Bench]:
     """A whole core on a new store, warmed up."""
     with TemporaryDirectory(dir=folder, prefix="conch-bench-") as data:
         async with Store.open(Path(data)) as store:
-            engine = TimedEngine(slots=SLOTS, delay=DELAY)
+            engine = TimedEngine(slots=SLOTS, delay=plan.delay)
             await engine.ready()
             gate = Gate(SLOTS, waiting=10_000, waiting_per_person=10_000)
             chat = Chat(
@@ -173,30 +176,30 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
             )
             running = Bench(chat, engine)
             await running.open(1)
-            await running.one_by_one(WARM_UP)
+            await running.one_by_one(plan.warm_up)
             yield running
             await running.close()
             await chat.drain(1.0)
 
 
-async def memory(folder: Path, conversations: int) -> float:
+async def memory(plan: Plan, folder: Path) -> float:
     """Bytes of physical memory for each open conversation in which nothing happens.
 
-    The growth of the process's resident memory while so many people open a conversation, ask once, are answered and
+    The growth of the process's resident memory while ``plan.idle`` people open a conversation, ask once, are answered and
     stay: whatever the program, its libraries, SQLite's caches and the allocator keep for them, nothing left out. The
     sockets of a platform are not in it.
     """
-    async with bench(folder) as running:
+    async with bench(folder, plan) as running:
         gc.collect()
         before = resident_bytes()
-        await running.open(1 + conversations)
+        await running.open(1 + plan.idle)
         gc.collect()
-        return (resident_bytes() - before) / conversations
+        return (resident_bytes() - before) / plan.idle
 
 
 async def case(conversations: int, plan: Plan, folder: Path) -> Case:
     """Messages among so many open conversations: one after the other in a single one, else a stream of them."""
-    async with bench(folder) as running:
+    async with bench(folder, plan) as running:
         await running.open(conversations)
         gc.collect()
         async with LoopLag() as loop:
@@ -209,16 +212,16 @@ async def case(conversations: int, plan: Plan, folder: Path) -> Case:
     return Case(conversations, took, passages, loop.lags, commit_times(folder, plan.commits))
 
 
-async def measure(plan: Plan, folder: Path) -> dict[str, object]:
-    """Run the whole plan on stores under ``folder``. Returns what ``--json`` writes: the last case gives the figures."""
+async def measure(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Run the whole plan on stores under ``folder``. Returns what ``--json`` writes; the figures are the last case."""
     where = description()
-    bytes_each = await memory(folder, plan.idle)
+    bytes_each = await memory(plan, folder)
     rows = [(await case(conversations, plan, folder)).row() for conversations in plan.conversations]
     names = ("added_ms_p50", "added_ms_p99", "loop_stall_ms_p99", "messages_per_s", "commit_ms_p99")
     return {
         "figures": {name: rows[-1][name] for name in names} | {"bytes_per_idle_conversation": round(bytes_each)},
         **where,
-        "plan": asdict(plan) | {"deltas": DELTAS, "delay_s": DELAY, "slots": SLOTS},
+        "plan": asdict(plan) | {"conversations": list(plan.conversations), "deltas": DELTAS, "slots": SLOTS},
         "rows": rows,
     }
 
@@ -233,13 +236,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=plan.rate, help="messages a second, of all people together")
     chosen = parser.parse_args(arguments)
     report = asyncio.run(measure(replace(plan, seconds=chosen.seconds, rate=chosen.rate), chosen.folder))
-    print(_printed(report))
+    print(printed(report))
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 
 
-def _printed(report: dict[str, Any]) -> str:
+def printed(report: dict[str, Any]) -> str:
     """The report for a reader."""
     figures, plan, machine = report["figures"], report["plan"], report["machine"]
     return "\n".join(
