@@ -185,9 +185,9 @@ async def bench(folder: Path, plan: Plan) -> AsyncIterator[Bench]:
 async def memory(plan: Plan, folder: Path) -> float:
     """Bytes of physical memory for each open conversation in which nothing happens.
 
-    The growth of the process's resident memory while ``plan.idle`` people open a conversation, ask once, are answered and
-    stay: whatever the program, its libraries, SQLite's caches and the allocator keep for them, nothing left out. The
-    sockets of a platform are not in it.
+    The growth of the process's resident memory while ``plan.idle`` people open a conversation, ask once, are answered
+    and stay: whatever the program, its libraries, SQLite's caches and the allocator keep for them, nothing left out.
+    The sockets of a platform are not in it.
     """
     async with bench(folder, plan) as running:
         gc.collect()
