@@ -138,7 +138,7 @@ class _Writer:
         text = "".join(self._pieces)
         kept = text.rstrip()
         trimmed = (trim(entity, kept) for entity in self._entities)
-        return kept, sorted((e for e in trimmed if e.length), key=lambda e: (e.offset, -e.length))
+        return kept, sorted((e for e in trimmed if e.length), key=lambda e: (e.offset, -e.length, e.kind in CODE))
 
     def _keep(self, kind: _Open) -> None:
         if kind.start is not None and self.length > kind.start:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bots.characters import units, visible
+from bots.characters import clean, units, visible
 from bots.cutting import Code, Slice, Span, slices
 from bots.discord_markdown import discord_markdown, inline_spans
 from bots.entities import Entity, rich_text, trim
@@ -85,7 +85,7 @@ def _in_units(entity: Entity, text: str) -> Entity:
 
 def with_note(text: str, note: str) -> str:
     """The Markdown with a sentence of ours under it, in italics; a fence that was left open is closed before it."""
-    text = text.rstrip()
+    text = clean(text).rstrip()
     fence = open_fence(text)
     closed = f"{text}\n{fence}" if fence else text
     return f"{closed}\n\n*{note}*" if text else note

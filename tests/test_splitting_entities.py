@@ -80,6 +80,7 @@ def test_text_and_entities_are_cut_together(text: str, limit: int, most: int) ->
         ("3) x\n4) y", "3) x\n4) y", []),
         ("- a\n\n  b\n\n- c", "• a\n\n  b\n\n• c", []),
         ("> q\n> r\n\nx", "q\nr\n\nx", [("blockquote", "q\nr")]),
+        ("> `a`", "a", [("blockquote", "a"), ("code", "a")]),
         ("> a\n> > b", "a\n│ b", [("blockquote", "a\n│ b")]),
         ("> a\n> ```\n> c\n> ```", "a\nc", [("blockquote", "a"), ("pre", "c")]),
         ("vector<int> <p>&amp;</p>", "vector<int> <p>&amp;</p>", []),
