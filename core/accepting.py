@@ -155,11 +155,13 @@ class Accepting:
 
     async def _ask(self, ask: Ask) -> Reply:
         async with self.lock(ask.conversation):
-            if known := await self._known(ask.event, ask.user):
-                return known
+            known, kept, language = await self._store.glance(ask.event, ask.conversation, ask.user)
+            if known is not None:
+                return self._taken(known, ask.user)
             self._may(ask.user, ask.places, ask.at)
             self._limits.check_length(ask.text)
-            kept = await self.conversation(ask.conversation, ask.user)
+            if kept is not None and kept.owner != ask.user:
+                raise NotYours
             above = None if ask.parent is None else await self.turn(ask.parent)
             if above is not None and above.user != ask.user and not (ask.scope and above.scope == ask.scope):
                 raise NotYours
@@ -174,7 +176,7 @@ class Accepting:
                 prompt=ask.text,
                 persona=ask.persona,
                 default_persona=self._options.persona,
-                language=await self._store.language(ask.user) or ask.language or self._options.language,
+                language=language or ask.language or self._options.language,
                 seed=self._seed(),
                 max_tokens=self._voices.max_tokens(persona),
                 asked=self._asked(ask.at),
@@ -279,8 +281,10 @@ class Accepting:
 
     async def _known(self, event: str, user: str) -> Reply | None:
         turn = await self._store.find(event)
-        if turn is None:
-            return None
+        return None if turn is None else self._taken(turn, user)
+
+    def _taken(self, turn: Turn, user: str) -> Reply:
+        """The Reply of an event that was taken before. Raises NotYours."""
         if turn.user != user and not turn.deleted:
             raise NotYours
         return self.reply(turn)

@@ -181,17 +181,18 @@ class Database:
             sqlite.durable(self._connection, full)
             self._full = full
         with self._connection.begin():
+            if len(jobs) == 1:  # the transaction is its savepoint
+                jobs[0].value = jobs[0].work(self._connection)
+                return
             for job in jobs:
-                savepoint = self._connection.begin_nested()
+                sqlite.savepoint(self._connection)
                 try:
                     job.value = job.work(self._connection)
                 except Exception as error:
                     if not sqlite.in_transaction(self._connection):
                         raise _RolledBack from error
-                    savepoint.rollback()
                     job.error = _told(error, self.path)
-                else:
-                    savepoint.commit()
+                sqlite.release(self._connection, undo=job.error is not None)
 
     def _run_bare(self, job: _Job) -> None:
         try:

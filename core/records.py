@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -29,7 +29,7 @@ from sqlalchemy import (
 from core.errors import NotFound, NotYours
 from core.limits import DAY, Spend
 from core.messages import Conversation, Kind, Turn
-from core.schema import conversations, events, turns
+from core.schema import conversations, events, people, storable, turns
 
 TURN_COLUMNS = [turns.c[field.name] for field in fields(Turn)]
 CONVERSATION_COLUMNS = [conversations.c[field.name] for field in fields(Conversation)]
@@ -58,13 +58,13 @@ FOUND = select(*TURN_COLUMNS).where(turns.c.id == _EVENT.scalar_subquery())
 PATH = select(*TURN_COLUMNS).where(turns.c.id.in_(select(_line.c.id))).order_by(turns.c.id)
 CHILDREN = select(*TURN_COLUMNS).where(turns.c.parent == bindparam("this")).order_by(turns.c.id)
 CONVERSATION = select(*CONVERSATION_COLUMNS).where(THIS_KEY)
+LANGUAGE = select(people.c.language).where(people.c.user == bindparam("this"))
 CONVERSATIONS = (
     select(*CONVERSATION_COLUMNS)
     .where(conversations.c.owner == bindparam("owner"))
     .order_by(conversations.c.updated.desc(), conversations.c.key)
 )
 CHANGE_TURN = update(turns).where(THIS_TURN)
-START = CHANGE_TURN.values(attempts=turns.c.attempts + 1, started=bindparam("at"))
 UNSTART = CHANGE_TURN.values(attempts=turns.c.attempts - 1, started=None)
 CHANGE_CONVERSATION = update(conversations).where(THIS_KEY)
 
@@ -120,8 +120,10 @@ def accept(
     place = conversation_made(
         connection, new.conversation, new.user, persona=new.persona or new.default_persona, now=now
     )
-    made = connection.execute(_ADD_TURN, _row(new, place, now)).inserted_primary_key
-    assert made is not None
+    row = {name: storable(value) if isinstance(value, str) else value for name, value in _row(new, place, now).items()}
+    key = connection.execute(_ADD_TURN, row).inserted_primary_key
+    assert key is not None
+    made = Turn(id=key.id, **row)
     connection.execute(_ADD_EVENT, event | {"turn": made.id})
     changes: dict[str, Any] = {"updated": now}
     if new.move_head:
@@ -129,7 +131,7 @@ def accept(
     if new.title and not place.title:
         changes |= {"title": new.title, "titled_by": made.id}
     connection.execute(CHANGE_CONVERSATION, changes | {"this": new.conversation})
-    return turn(connection, made.id), True
+    return made, True
 
 
 def _row(new: NewTurn, place: Conversation, now: float) -> dict[str, Any]:
@@ -154,9 +156,14 @@ def _row(new: NewTurn, place: Conversation, now: float) -> dict[str, Any]:
         "accepted": now,
         "scope": new.scope,
         "place": new.place,
-        "refs": new.refs,
+        "refs": tuple(new.refs),
         "prompt": new.prompt,
         "reply": "",
+        "ids": None,
+        "finish_reason": None,
+        "cause": None,
+        "started": None,
+        "finished": None,
     }
 
 
@@ -165,19 +172,32 @@ def finish(connection: Connection, number: int, figures: Mapping[str, Any], end:
     before = turn(connection, number)
     if before.finished is not None:
         return before
-    values = {**figures} if before.deleted else {**figures, **end}
-    return change(connection, number, values)
+    return change(connection, before, figures if before.deleted else {**figures, **end})
 
 
-def change(connection: Connection, number: int, values: Mapping[str, Any], how: Executable = CHANGE_TURN) -> Turn:
-    """A turn after ``values`` were put into it."""
-    connection.execute(how, {**values, "this": number})
-    return turn(connection, number)
+def start(connection: Connection, number: int, at: float) -> Turn:
+    """One attempt more."""
+    before = turn(connection, number)
+    return change(connection, before, {"attempts": before.attempts + 1, "started": at})
+
+
+def change(connection: Connection, before: Turn, values: Mapping[str, Any]) -> Turn:
+    """The turn with ``values`` in it, which are as they will be read again."""
+    connection.execute(CHANGE_TURN, {**values, "this": before.id})
+    return replace(before, **values)
+
+
+def change_unseen(
+    connection: Connection, number: int, values: Mapping[str, Any], how: Executable = CHANGE_TURN
+) -> None:
+    """Put ``values`` into a turn that nobody needs to see. Raises NotFound."""
+    if not connection.execute(how, {**values, "this": number}).rowcount:
+        raise NotFound
 
 
 def set_refs(connection: Connection, before: Turn, refs: Sequence[str]) -> Turn:
     """A forgotten turn (it has no user) keeps no place to be found by."""
-    return change(connection, before.id, {"refs": refs}) if before.user else before
+    return change(connection, before, {"refs": tuple(refs)}) if before.user else before
 
 
 def turn(connection: Connection, number: int) -> Turn:
@@ -197,6 +217,16 @@ def conversation(connection: Connection, key: str) -> Conversation | None:
     """The conversation of this key."""
     row = connection.execute(CONVERSATION, {"this": key}).one_or_none()
     return None if row is None else Conversation(*row)
+
+
+def glance(
+    connection: Connection, event: str, key: str, user: str
+) -> tuple[Turn | None, Conversation | None, str | None]:
+    """See ``Store.glance``."""
+    known = _turn(connection, FOUND, {"hash": event_hash(event)})
+    if known is not None:
+        return known, None, None
+    return None, conversation(connection, key), connection.scalar(LANGUAGE, {"this": user})
 
 
 def conversation_made(

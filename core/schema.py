@@ -37,14 +37,19 @@ UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL is no text to PostgreSQL, and half a surrogate pair has no UTF-8."""
 
 
+def storable(words: str) -> str:
+    """The words as they will be read again: what no database takes becomes U+FFFD, one for one."""
+    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", words)
+
+
 class Words(TypeDecorator[str]):
-    """Text of any origin. What no database takes (NUL, lone surrogates) becomes U+FFFD, one for one."""
+    """Text of any origin, made storable."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return value if value is None else UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+        return value if value is None else storable(value)
 
 
 class Items(TypeDecorator[tuple[Any, ...]]):

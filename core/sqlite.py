@@ -92,6 +92,18 @@ def durable(connection: Connection, yes: bool) -> None:
     _driver(connection).execute(f"PRAGMA synchronous = {'FULL' if yes else 'NORMAL'}")
 
 
+def savepoint(connection: Connection) -> None:
+    """What follows can be undone alone. Said to the driver: SQLAlchemy's own savepoints take four times as long."""
+    _driver(connection).execute("SAVEPOINT job")
+
+
+def release(connection: Connection, *, undo: bool) -> None:
+    """Keep what was done since the savepoint, or ``undo`` it."""
+    if undo:
+        _driver(connection).execute("ROLLBACK TO SAVEPOINT job")
+    _driver(connection).execute("RELEASE SAVEPOINT job")
+
+
 def in_transaction(connection: Connection) -> bool:
     """False after an error for which SQLite has rolled everything back by itself (a full disk, a fault of the disk)."""
     return _driver(connection).in_transaction

@@ -98,11 +98,11 @@ class Store:
 
     async def started(self, turn: int, at: float) -> Turn:
         """The answer begins: one attempt more."""
-        return await self._change(turn, {"at": at}, records.START)
+        return await self._database.write(lambda c: records.start(c, turn, at))
 
     async def unstarted(self, turn: int) -> None:
         """A shutdown, no failure, ended the attempt: it does not count."""
-        await self._change(turn, {}, records.UNSTART)
+        await self._database.write(lambda c: records.change_unseen(c, turn, {}, records.UNSTART))
 
     async def finish(
         self,
@@ -129,7 +129,13 @@ class Store:
             "left_out": left_out,
             "finished": at,
         }
-        end = {"reply": reply, "ids": ids, "finish_reason": reason, "cause": cause, "shown": shown}
+        end = {
+            "reply": schema.storable(reply),
+            "ids": None if ids is None else tuple(ids),
+            "finish_reason": reason,
+            "cause": cause,
+            "shown": shown,
+        }
         return await self._database.write(lambda c: records.finish(c, turn, figures, end))
 
     async def placed(self, turn: int, part: int, ref: str) -> Turn:
@@ -149,7 +155,7 @@ class Store:
 
     async def shown(self, turn: int) -> None:
         """The platform has confirmed the last edit."""
-        await self._change(turn, {"shown": True})
+        await self._database.write(lambda c: records.change_unseen(c, turn, {"shown": True}))
 
     async def delete(self, turn: int) -> Turn:
         """Blank question and answer of one turn; where it is shown, and whose it is, stays.
@@ -170,6 +176,13 @@ class Store:
     async def find(self, event: str) -> Turn | None:
         """The turn that an event belongs to."""
         return await self._one(records.FOUND, {"hash": records.event_hash(event)})
+
+    async def glance(self, event: str, key: str, user: str) -> tuple[Turn | None, Conversation | None, str | None]:
+        """The turn that an event belongs to; if there is none, the conversation and the language that its person chose.
+
+        What accepting a question needs to know, in one visit to the store's threads.
+        """
+        return await self._database.read(lambda c: records.glance(c, event, key, user))
 
     async def path(self, turn: int) -> list[Turn]:
         """A turn and all before it, oldest first."""
@@ -238,7 +251,7 @@ class Store:
 
     async def language(self, user: str) -> str | None:
         """The language that a person chose."""
-        return await self._value(people.c.language, people.c.user == user)
+        return await self._database.read(lambda c: c.scalar(records.LANGUAGE, {"this": user}))
 
     async def set_language(self, user: str, code: str) -> None:
         """Keep the language that a person chose."""
@@ -342,9 +355,6 @@ class Store:
         """Copies go first, so that a crash leaves none of them beside a database that has forgotten."""
         await self._database.drop_backups()
         return await self._database.write(work, durable=True)
-
-    async def _change(self, turn: int, values: Mapping[str, Any], how: Executable = records.CHANGE_TURN) -> Turn:
-        return await self._database.write(lambda c: records.change(c, turn, values, how))
 
     async def _change_conversation(self, key: str, values: Mapping[str, Any]) -> None:
         def work(connection: Connection) -> None:

@@ -56,6 +56,8 @@ async def used(folder: Path) -> AsyncIterator[set[str]]:
         await store.refs(first.id, ["n"])
         await store.turn(first.id)
         await store.find("1")
+        await store.glance("1", "web:ann:1", ANN)
+        await store.glance("nothing", "web:ann:1", ANN)
         await store.path(again.id)
         await store.children(first.id)
         await store.pending(["web:", ""])
