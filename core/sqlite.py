@@ -93,7 +93,7 @@ def durable(connection: Connection, yes: bool) -> None:
 
 
 def savepoint(connection: Connection) -> None:
-    """What follows can be undone alone. Said to the driver: SQLAlchemy's own savepoints take four times as long."""
+    """What follows can be undone alone. Said to the driver: SQLAlchemy's own savepoints take longer than most jobs."""
     _driver(connection).execute("SAVEPOINT job")
 
 
