@@ -6,11 +6,13 @@ Nothing else ever runs torch: a second thread that did would split the CPU's thr
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -99,6 +101,18 @@ class Worker:
 
     def _serve(self) -> None:
         self._progress("libraries", None)
+        with _unswept():
+            model = self._loaded()
+        import torch
+
+        with torch.inference_mode():
+            self._tell(self._listener.loaded, model)
+            log.info("%s", model.description)
+            while (request := self._next()) is not None:
+                self._answer_safely(model, request)
+
+    def _loaded(self) -> Loaded:
+        """The model, warmed up."""
         # Compute threads that wait for each other sleep instead of spinning: beside anything else that wants the cores
         # (the page, a build) spinning made SmolLM2 five times slower on 2 cores. Read when torch is first imported.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -106,14 +120,12 @@ class Worker:
 
         from core.local import loading
 
+        gc.freeze()  # the libraries stay for good: each sweep through them stops the event loop for 0.3 s
         with torch.inference_mode():
             model = (self._load or loading.load)(self._options, self._progress)
             self._progress("warmup", None)
             self._warm_up(model)
-            self._tell(self._listener.loaded, model)
-            log.info("%s", model.description)
-            while (request := self._next()) is not None:
-                self._answer_safely(model, request)
+            return model
 
     def _next(self) -> Request | None:
         """The request whose turn it is; None when the thread is asked to end."""
@@ -241,6 +253,18 @@ class Worker:
         """Runs in the event loop: everything that a step gave, in one wake-up."""
         for event in events:
             request.events.put_nowait(event)
+
+
+@contextmanager
+def _unswept() -> Iterator[None]:
+    """While open, Python looks for no garbage: among all that the libraries make it takes a sixth of the loading time."""
+    swept = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if swept:
+            gc.enable()
 
 
 def _events(given: tuple[str, tuple[int, ...]], end: Finished | None = None) -> list[Delta | Finished]:
