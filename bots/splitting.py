@@ -1,7 +1,7 @@
 """Text to parts under a platform's limit, in the platform's unit: lossless, code fences whole. Pure.
 
-While an answer grows, a part that is full stays as it is, but for a table that still grows, a fence or an emphasis that
-begins right at the cut, and a paragraph that turns into a heading by a line under it.
+While an answer grows, a part that is full stays as it is, but for a table that still grows, a fence that begins right
+at the cut, emphasis or code that is closed only behind it, and a paragraph that a line under it makes a heading.
 """
 
 from __future__ import annotations
