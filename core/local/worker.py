@@ -257,7 +257,7 @@ class Worker:
 
 @contextmanager
 def _unswept() -> Iterator[None]:
-    """While open, Python looks for no garbage: among all that the libraries make it takes a sixth of the loading time."""
+    """While open, Python looks for no garbage: with all that the libraries make, a sixth of the loading time."""
     swept = gc.isenabled()
     gc.disable()
     try:
