@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -42,8 +41,6 @@ class Forecast:
         self._usual = median(self._spans) if recent else 1.0
         self._cost = median(tokens for _, tokens in recent) if recent else math.inf
         self._scale = scale.copy()
-        self._waiting_of = Counter(ticket.user for line in lines.values() for ticket in line)
-        self._waiting = self._waiting_of.total()
         self._lines = {conversation: iter(line) for conversation, line in lines.items()}
         self._heads: dict[str, list[tuple[int, Ticket]]] = {}  # person -> heap of what may go next
         self._order: list[tuple[float, int, str]] = []  # heap of (position, number, person); outdated ones are skipped
@@ -80,10 +77,7 @@ class Forecast:
         return median(longer) - elapsed if longer else self._usual / 2
 
     def _admit(self, ticket: Ticket, when: float) -> None:
-        self._waiting -= 1
-        self._waiting_of[ticket.user] -= 1
-        contended = self._waiting > self._waiting_of[ticket.user]
-        self._scale.admit(ticket.user, ticket.tokens, contended=contended)
+        self._scale.admit(ticket.user, ticket.tokens, contended=True)  # if it is not, the order is nobody's business
         self._run(ticket, when + self._usual, ticket.tokens)
         self._moved.add(ticket.user)
 

@@ -294,6 +294,14 @@ def test_what_nobody_else_wanted_takes_nobodys_part(gate: Gate, clock: Clock) ->
     assert order(gate, clock, waiting, lambda ticket: 100) == ["b", "a"]
 
 
+def test_ones_own_questions_are_nobody_else(gate: Gate, clock: Clock) -> None:
+    for _ in range(5):
+        serve(gate, clock, gate.join("a", "a", 1000), 200)
+    waiting = [gate.join("b", f"b{i}", 1000) for i in range(4)]
+    assert order(gate, clock, waiting, lambda ticket: 100) == ["b0", "b1", "b2", "b3"]
+    assert gate.accounts["b"] == pytest.approx(400)
+
+
 def test_who_comes_back_from_an_absence_is_not_owed_what_others_had_meanwhile(gate: Gate, clock: Clock) -> None:
     for _ in range(20):
         serve(gate, clock, gate.join("regular", "r", 1000), 1000)
