@@ -16,7 +16,8 @@ from tests.crash.records import Book, Sent
 PEOPLE = 4
 MESSAGES_PER_KILL = 3
 ENDS_PER_LIFE = 3
-"""Answers that a life brings to their end before it is killed: if none ever did, all would earn an apology in time."""
+"""Answers that a life brings to their end before it is killed: more than run at once, so that what was hit before is
+among them. A run of shorter lives would earn every answer an apology."""
 OPEN_PER_CONVERSATION = 2
 PATIENCE_SECONDS = 30.0
 """How long after the last start every answer must be there."""

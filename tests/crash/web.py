@@ -31,7 +31,7 @@ class Web:
     def __init__(self, random: Random, answers_lost: float = ANSWERS_LOST) -> None:
         self.settings: Mapping[str, str] = {
             "CONCH_ENGINE__DELAY": "0.02",
-            "CONCH_ENGINE__SLOTS": "4",
+            "CONCH_ENGINE__SLOTS": "2",
             "CONCH_LIMITS__MESSAGES_PER_MINUTE": "0",
             "CONCH_LIMITS__TOKENS_PER_DAY": "0",
         }
