@@ -38,7 +38,7 @@ HEARTBEAT_SECONDS = 15.0
 PACE_SECONDS = 0.1
 """Least time between two looks at a growing answer: ten a second read as smooth."""
 MOST_CONNECTIONS = 2_000
-SHUTDOWN_SECONDS = 3
+SHUTDOWN_SECONDS = 2
 STATUS: Mapping[type[Refused], int] = {
     errors.Empty: 422,
     errors.Expired: 410,

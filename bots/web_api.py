@@ -20,12 +20,9 @@ is not asked again. A refusal is ``{cause, sentence}``. What is somebody else's 
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -33,9 +30,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bots.markdown import Renderer
-from bots.web_access import Allowance, Caller, Cookies
+from bots.web_access import Allowance, Cookies
 from bots.web_feed import Feed, Viewer
 from bots.web_guard import Denied, language_of
+from bots.web_request import Visitor, caller_of, conversation_of, event_of, fields_of, is_secure, text_of
 from bots.web_stream import Stream, Streams
 from bots.web_view import conversation_view, exchange_view, exchanges, persona_view
 from bots.wording import Wording
@@ -43,36 +41,10 @@ from core.chat import Chat
 from core.errors import NotFound
 from core.reply import Reply
 
-BODY_SECONDS = 20.0
-"""How long a page may take to send a call's body."""
 WRONG_KEYS = 10
 WRONG_KEYS_SECONDS = 600.0
 
-_CONVERSATION = re.compile(r"[a-z0-9-]{8,64}")
-_EVENT = re.compile(r"[A-Za-z0-9-]{16,64}")
-
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """The owner of a session."""
-
-    session: str
-
-    @property
-    def user(self) -> str:
-        """The owner, as core knows them."""
-        return f"web:{self.session}"
-
-    @property
-    def prefix(self) -> str:
-        """What the keys of their conversations begin with."""
-        return f"web:{self.session}:"
-
-    def event(self, made: str) -> str:
-        """The page's own id of what it asks, told apart from those of other people's pages."""
-        return f"web:{self.session}:{made}"
 
 
 class Api:
@@ -129,29 +101,29 @@ class Api:
 
     def admitted(self, request: Request) -> bool:
         """May this browser, or whoever shows the key as a bearer's token, come in?"""
-        return self._cookies.admitted(request.headers, secure=_secure(request))
+        return self._cookies.admitted(request.headers, secure=is_secure(request))
 
     def show_key(self, request: Request, key: str) -> str:
         """The Set-Cookie header for whoever has the key. Raises Denied."""
-        address = _caller(request).address
+        address = caller_of(request).address
         if wait := self._wrong_keys.wait(address):
             raise Denied(429, "too-many-keys", seconds=wait)
         if not self._cookies.opens(key):
             self._wrong_keys.count(address)
             raise Denied(403, "key-wrong")
-        return self._cookies.access_header(secure=_secure(request))
+        return self._cookies.access_header(secure=is_secure(request))
 
     async def _key(self, request: Request) -> Response:
-        key = (await _fields(request)).get("key")
+        key = (await fields_of(request)).get("key")
         return JSONResponse({}, headers={"set-cookie": self.show_key(request, key if isinstance(key, str) else "")})
 
     async def _session(self, request: Request) -> Response:
-        await _fields(request)
+        await fields_of(request)
         self._check_key(request)
-        secure, value = _secure(request), None
+        secure, value = is_secure(request), None
         session = self._cookies.session(request.headers, secure=secure)
         if session is None:
-            address = _caller(request).address
+            address = caller_of(request).address
             if wait := self._sessions.wait(address):
                 raise Denied(429, "too-many-sessions", seconds=wait)
             self._sessions.count(address)
@@ -173,7 +145,7 @@ class Api:
 
     def _visitor(self, request: Request) -> Visitor:
         self._check_key(request)
-        session = self._cookies.session(request.headers, secure=_secure(request))
+        session = self._cookies.session(request.headers, secure=is_secure(request))
         if session is None:
             raise Denied(401, "session-needed")
         return Visitor(session)
@@ -189,7 +161,7 @@ class Api:
         viewer = Viewer(
             visitor.user,
             visitor.prefix,
-            None if conversation is None else _matching(_CONVERSATION, conversation),
+            None if conversation is None else conversation_of(conversation),
             language,
             int(count) if count.isdecimal() and len(count) < 9 else 0,
             asked.get("mark", ""),
@@ -206,7 +178,7 @@ class Api:
     async def _conversation(self, request: Request) -> Response:
         visitor = self._visitor(request)
         say = self._wording.bind(self._say_in(request))
-        shown = exchanges(await self._chat.history(_conversation(request, visitor), visitor.user))
+        shown = exchanges(await self._chat.history(_key_of(request, visitor), visitor.user))
         views = []
         for exchange in shown:
             view = await exchange_view(exchange, self._renderer, say)
@@ -219,13 +191,13 @@ class Api:
 
     async def _send(self, request: Request) -> Response:
         visitor = self._visitor(request)
-        fields = await _fields(request)
+        fields = await fields_of(request)
         persona = fields.get("persona")
         reply = await self._chat.send(
-            _conversation(request, visitor),
+            _key_of(request, visitor),
             visitor.user,
-            visitor.event(_event(fields)),
-            _text(fields, "text"),
+            visitor.event(event_of(fields)),
+            text_of(fields, "text"),
             persona=persona if isinstance(persona, str) else None,
             language=self._say_in(request),
         )
@@ -233,16 +205,16 @@ class Api:
 
     async def _regenerate(self, request: Request) -> Response:
         visitor, fields, turn = await self._about_turn(request)
-        event = visitor.event(_event(fields))
+        event = visitor.event(event_of(fields))
         return _accepted(await self._chat.regenerate(turn, visitor.user, event, branch=True))
 
     async def _proceed(self, request: Request) -> Response:
         visitor, fields, turn = await self._about_turn(request)
-        return _accepted(await self._chat.proceed(turn, visitor.user, visitor.event(_event(fields))))
+        return _accepted(await self._chat.proceed(turn, visitor.user, visitor.event(event_of(fields))))
 
     async def _edit(self, request: Request) -> Response:
         visitor, fields, turn = await self._about_turn(request)
-        text, event = _text(fields, "text"), visitor.event(_event(fields))
+        text, event = text_of(fields, "text"), visitor.event(event_of(fields))
         return _accepted(await self._chat.edit(turn, visitor.user, event, text, branch=True))
 
     async def _stop(self, request: Request) -> Response:
@@ -265,14 +237,14 @@ class Api:
 
     async def _rename(self, request: Request) -> Response:
         visitor = self._visitor(request)
-        title = _text(await _fields(request), "title")
-        await self._chat.rename(_conversation(request, visitor), visitor.user, title)
+        title = text_of(await fields_of(request), "title")
+        await self._chat.rename(_key_of(request, visitor), visitor.user, title)
         return JSONResponse({})
 
     async def _persona(self, request: Request) -> Response:
         visitor = self._visitor(request)
-        name = _text(await _fields(request), "persona")
-        key = _conversation(request, visitor)
+        name = text_of(await fields_of(request), "persona")
+        key = _key_of(request, visitor)
         await self._chat.history(
             key, visitor.user
         )  # one that is not there yet gets its persona with its first question
@@ -281,14 +253,14 @@ class Api:
 
     async def _remove(self, request: Request) -> Response:
         visitor = self._visitor(request)
-        await _fields(request)
-        await self._chat.remove(_conversation(request, visitor), visitor.user)
+        await fields_of(request)
+        await self._chat.remove(_key_of(request, visitor), visitor.user)
         self._renderer.forget()
         return JSONResponse({})
 
     async def _language(self, request: Request) -> Response:
         visitor = self._visitor(request)
-        language = _text(await _fields(request), "language")
+        language = text_of(await fields_of(request), "language")
         if language not in self._wording.languages:
             raise Denied(400, "bad-request")
         await self._chat.language(visitor.user, language)
@@ -304,7 +276,7 @@ class Api:
 
     async def _forget(self, request: Request) -> Response:
         visitor = self._visitor(request)
-        await _fields(request)
+        await fields_of(request)
         count = await self._chat.forget(visitor.user)
         self._renderer.forget()
         sentence = self._wording(self._say_in(request), "forget-done", count=count)
@@ -314,56 +286,15 @@ class Api:
         turn = int(request.path_params["turn"])
         if turn >= 2**63:
             raise NotFound
-        return self._visitor(request), await _fields(request), turn
+        return self._visitor(request), await fields_of(request), turn
 
     def _say_in(self, request: Request) -> str:
         return language_of(request.scope, self._wording)
 
 
+def _key_of(request: Request, visitor: Visitor) -> str:
+    return visitor.prefix + conversation_of(request.path_params["conversation"])
+
+
 def _accepted(reply: Reply) -> Response:
     return JSONResponse({"turn": reply.turn.id})
-
-
-def _caller(request: Request) -> Caller:
-    caller: Caller = request.scope["caller"]
-    return caller
-
-
-def _secure(request: Request) -> bool:
-    return _caller(request).scheme == "https"
-
-
-async def _fields(request: Request) -> dict[str, Any]:
-    """The body, which must be a JSON object. Raises Denied."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            fields = json.loads(await request.body())
-    except TimeoutError:
-        raise Denied(408, "bad-request") from None
-    except (ValueError, RecursionError):
-        raise Denied(400, "bad-request") from None
-    if not isinstance(fields, dict):
-        raise Denied(400, "bad-request")
-    return fields
-
-
-def _text(fields: dict[str, Any], name: str) -> str:
-    """A text without what is no text: halves of characters, and NUL, which not every store takes."""
-    text = fields.get(name)
-    if not isinstance(text, str):
-        raise Denied(400, "bad-request")
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-
-
-def _event(fields: dict[str, Any]) -> str:
-    return _matching(_EVENT, fields.get("event"))
-
-
-def _conversation(request: Request, visitor: Visitor) -> str:
-    return visitor.prefix + _matching(_CONVERSATION, request.path_params["conversation"])
-
-
-def _matching(form: re.Pattern[str], text: object) -> str:
-    if not isinstance(text, str) or not form.fullmatch(text):
-        raise Denied(400, "bad-request")
-    return text
