@@ -120,7 +120,9 @@ def accept(
     place = conversation_made(
         connection, new.conversation, new.user, persona=new.persona or new.default_persona, now=now
     )
-    row = {name: storable(value) if isinstance(value, str) else value for name, value in _row(new, place, now).items()}
+    row: dict[str, Any] = {
+        name: storable(value) if isinstance(value, str) else value for name, value in _row(new, place, now).items()
+    }
     key = connection.execute(_ADD_TURN, row).inserted_primary_key
     assert key is not None
     made = Turn(id=key.id, **row)
