@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from core.gate import Gate
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -15,6 +14,7 @@ from prometheus_client import (
 )
 
 from bots.health import Health
+from core.gate import Gate
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
