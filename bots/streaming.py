@@ -160,7 +160,7 @@ class _Showing:
             await self._type()
 
     def _may_type(self) -> bool:
-        waits = self._place is not None and (self._place.cause is not None or self._place.ahead > 0)
+        waits = self._place is not None and (self._place.cause not in (None, "thinking") or self._place.ahead > 0)
         silent = self._gone or self._closed or waits or bool(self._text) or not self._channel.pace.rate.typing
         return not silent and bool(self._ref(0))
 

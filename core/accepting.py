@@ -130,8 +130,11 @@ class Accepting:
             yield
 
     async def turn(self, target: Target, user: str | None = None) -> Turn:
-        """The turn, which must be ``user``'s if one is named. Raises NotFound, NotYours."""
-        turn = await (self._store.turn(target) if isinstance(target, int) else self._store.find(target))
+        """The turn, which must be ``user``'s if one is named. Raises NotFound, NotYours.
+
+        An event names the question as it reads now: the newest edit of it, where it was edited.
+        """
+        turn = await (self._store.turn(target) if isinstance(target, int) else self._newest_edit(target))
         if turn is None:
             raise NotFound
         if user is not None and turn.user != user:
@@ -145,9 +148,26 @@ class Accepting:
             raise NotYours
         return kept
 
-    def reply(self, turn: Turn) -> Reply:
-        """The Reply of a turn: the one that grows, or one drawn from the store."""
-        return self._answering.live.get(turn.id) or Reply(turn, self._store, self._answering.cancel)
+    async def reply(self, turn: Turn) -> Reply:
+        """The Reply of a turn: the one that is followed already, or one drawn from the store."""
+        replies = self._answering.replies
+        if turn.id not in replies and turn.finish_reason is None:  # it may have ended since it was read
+            turn = await self._store.turn(turn.id) or turn
+        if turn.id in replies and not turn.deleted:
+            return replies[turn.id]
+        reply = replies[turn.id] = Reply(turn, self._store, self._answering.cancel)
+        if turn.finish_reason is None:  # nobody answers it in this life
+            reply.close()
+        return reply
+
+    async def family(self, turn: Turn) -> list[Turn]:
+        """A question in all its words with all its answers: made again, edited, continued. The first first."""
+        while turn.source is not None and turn.kind in ("regenerate", "edit"):
+            turn = await self.turn(turn.source)
+        found = [turn]
+        for one in found:
+            found += await self._store.made_from(one.id)
+        return found
 
     def too_old(self, asked: float) -> bool:
         """Is an event of that time too old to be answered?"""
@@ -157,7 +177,7 @@ class Accepting:
         async with self.lock(ask.conversation):
             known, kept, language = await self._store.glance(ask.event, ask.conversation, ask.user)
             if known is not None:
-                return self._taken(known, ask.user)
+                return await self._taken(known, ask.user)
             self._may(ask.user, ask.places, ask.at)
             self._limits.check_length(ask.text)
             if kept is not None and kept.owner != ask.user:
@@ -197,7 +217,7 @@ class Accepting:
                 raise NotFound
             live = self._answering.live.get(old.id)
             if again.kind == "edit" and again.text == old.prompt:
-                return self.reply(old)
+                return await self.reply(old)
             if again.kind != "edit" and live is not None:
                 raise StillAnswering
             if again.kind == "proceed" and (not old.reply or old.finish_reason not in ("length", "abort")):
@@ -220,14 +240,15 @@ class Accepting:
                 place=old.place if again.place is None else again.place,
                 parent=old.id if again.kind == "proceed" else old.parent,
                 source=old.id,
-                refs=old.refs if again.take_over else (),
+                take_over=again.take_over,
                 move_head=again.branch or await self._is_newest(old),
                 scope=old.scope,
             )
-            return await self._accept(new, instead_of=live if again.kind == "edit" else None)
+            shown = self._answering.replies.get(old.id) if again.take_over else None
+            return await self._accept(new, instead_of=live if again.kind == "edit" else None, shown=shown)
 
-    async def _accept(self, new: NewTurn, instead_of: Reply | None = None) -> Reply:
-        """Join the line, then one durable commit, then the task.
+    async def _accept(self, new: NewTurn, instead_of: Reply | None = None, shown: Reply | None = None) -> Reply:
+        """Join the line, then one durable commit, then the task. ``shown``: who still fills the messages taken over.
 
         An edited question stands in for the one it replaces, which waits or runs until the commit: it needs no place
         of its own before that, and cannot find the line full.
@@ -245,15 +266,16 @@ class Accepting:
         if not fresh:
             if ticket is not None:
                 ticket.leave()
-            return self.reply(turn)
+            return await self.reply(turn)
         self._observe("accepted", 1, new.kind)
         if ticket is None:
             waiting = self._answering.waiting(instead_of) if instead_of is not None else None
             ticket = self._gate.join(new.user, new.conversation, new.max_tokens, past_bounds=True, instead_of=waiting)
         reply = self._answering.start(turn, ticket)
         self._changed(turn.user, turn.conversation)
+        if shown is not None:
+            shown.successor = reply
         if instead_of is not None:
-            instead_of.successor = reply
             await self._answering.cancel(instead_of, "edited")
         return reply
 
@@ -281,13 +303,22 @@ class Accepting:
 
     async def _known(self, event: str, user: str) -> Reply | None:
         turn = await self._store.find(event)
-        return None if turn is None else self._taken(turn, user)
+        return None if turn is None else await self._taken(turn, user)
 
-    def _taken(self, turn: Turn, user: str) -> Reply:
+    async def _taken(self, turn: Turn, user: str) -> Reply:
         """The Reply of an event that was taken before. Raises NotYours."""
         if turn.user != user and not turn.deleted:
             raise NotYours
-        return self.reply(turn)
+        return await self.reply(turn)
+
+    async def _newest_edit(self, event: str) -> Turn | None:
+        turn = await self._store.find(event)
+        while turn is not None:
+            edits = [one for one in await self._store.made_from(turn.id) if one.kind == "edit" and not one.deleted]
+            if not edits:
+                break
+            turn = edits[-1]
+        return turn
 
     async def _is_newest(self, turn: Turn) -> bool:
         """Is this the conversation's newest turn, but for continuations of its answer?"""

@@ -10,12 +10,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import time
+from weakref import WeakValueDictionary
 
 from core.engine import Engine
 from core.errors import ConchError
-from core.events import Delta, Finished, Started
+from core.events import Delta, Finished, Queued, Started
 from core.gate import Gate, Ticket
 from core.messages import Message, Turn, Window, groups, window
 from core.reply import Reply
@@ -61,6 +62,8 @@ class Answering:
         clock: Callable[[], float] = time,
     ) -> None:
         self.live: dict[int, Reply] = {}
+        self.replies: WeakValueDictionary[int, Reply] = WeakValueDictionary()
+        """Every Reply that somebody still follows, also past its end: while it is being shown, say."""
         self._engine, self._gate, self._store = engine, gate, store
         self._voices, self._observe, self._changed, self._clock = voices, observe, changed, clock
         self._runs: dict[int, _Run] = {}
@@ -69,10 +72,12 @@ class Answering:
 
     def start(self, turn: Turn, ticket: Ticket) -> Reply:
         """Give an accepted turn its task. Synchronous: nothing can come between the commit and this."""
-        reply = self.live[turn.id] = Reply(turn, self._store, self.cancel)
+        reply = self.live[turn.id] = self.replies[turn.id] = Reply(turn, self._store, self.cancel)
         answer = asyncio.create_task(self._answer(turn.id), name=f"answer {turn.id}")
         settled = asyncio.create_task(self._settle(turn.id), name=f"turn {turn.id}")
         self._runs[turn.id] = _Run(reply, ticket, answer, settled)
+        if self._closing.is_set():
+            answer.cancel()
         return reply
 
     async def cancel(self, reply: Reply, cause: str) -> None:
@@ -90,10 +95,10 @@ class Answering:
         run = self._runs.get(reply.turn.id)
         return run.ticket if run is not None and not run.ticket.admitted and not run.answer.done() else None
 
-    async def give_up(self, turn: Turn, cause: str) -> Turn:
+    async def give_up(self, turn: Turn, end: Finished) -> Turn:
         """End a turn without running it."""
-        self._observe("finished", 1, "error")
-        return await self._commit(turn, "", None, Finished("error", cause), _NOTHING)
+        self._observe("finished", 1, end.reason)
+        return await self._commit(turn, "", None, end, _NOTHING)
 
     async def drain(self, timeout: float) -> None:
         """Let turns run on for up to ``timeout`` seconds, then close what is left, unanswered."""
@@ -117,11 +122,14 @@ class Answering:
         reply, ticket, accepted = run.reply, run.ticket, self._clock()
         async for queued in ticket:
             reply.emit(queued)
-        await self._parent_settled(reply.turn)
+        if reply.queued is not None:
+            reply.emit(Queued(0, 0.0, "thinking"))
+        await self._earlier_settled(reply.turn)
         self._observe("wait", self._clock() - accepted, "")
         seen = await self._window(reply.turn)
         run.left_out = seen.left_out
-        await self._count_attempt(run)
+        if not await self._count_attempt(run):
+            return Finished("abort", "deleted")
         began, tokens = self._clock(), 0
         async with aclosing(self._engine.generate(seen.messages, self._voices.sampling(reply.turn))) as stream:
             async for event in stream:
@@ -147,12 +155,12 @@ class Answering:
         await asyncio.wait({run.answer})
         reply = run.reply
         end = self._end(run)
+        if self._engine.slots != self._gate.slots:  # before leaving, so that a broken engine gets nobody's turn
+            self._gate.resize(self._engine.slots)
         if run.computed or reply.ids:
             run.ticket.leave(run.computed + len(reply.ids))
         else:
             run.ticket.leave()
-        if self._engine.slots != self._gate.slots and self._engine.slots:
-            self._gate.resize(self._engine.slots)
         if end is not None:
             turn = await self._commit(reply.turn, reply.text, reply.ids, end, run)
             if turn.finish_reason is not None:
@@ -171,7 +179,9 @@ class Answering:
             return Finished("abort", run.cause) if run.cause is not None else None
         failure = run.answer.exception()
         if failure is None:
-            return run.answer.result()
+            end = run.answer.result()
+            unwanted = end.reason == "abort" and run.cause is None and self._closing.is_set()
+            return None if unwanted else end  # an engine that is being closed
         log.error("turn %d failed: %s", run.reply.turn.id, type(failure).__name__, exc_info=failure)
         return Finished("error", "engine_failed")
 
@@ -206,13 +216,23 @@ class Answering:
             await asyncio.wait({closing}, timeout=RETRY_SECONDS)
             closing.cancel()
 
-    async def _count_attempt(self, run: _Run) -> None:
-        """Commit that the answer begins, so that one which takes the process down is not tried for ever."""
+    async def _count_attempt(self, run: _Run) -> bool:
+        """Commit that the answer begins, so that one which takes the process down is not tried for ever.
+
+        False where the turn was forgotten meanwhile: it is not to be answered.
+        """
+        turn = run.reply.turn
         try:
-            run.attempted = True
-            run.reply.turn = await self._store.started(run.reply.turn.id, self._clock())
+            begun = await self._store.started(turn.id, self._clock())
+        except asyncio.CancelledError:
+            run.attempted = True  # a commit once asked for is made
+            raise
         except (ConchError, OSError) as failure:
-            log.error("turn %d is answered without counting the attempt: %s", run.reply.turn.id, failure)
+            log.error("turn %d is answered without counting the attempt: %s", turn.id, failure)
+            return True
+        run.attempted = True
+        run.reply.turn = replace(run.reply.turn, attempts=begun.attempts, started=begun.started)
+        return not begun.deleted
 
     async def _undo_attempt(self, turn_id: int) -> None:
         """A shutdown is no failure of the turn: it does not count as an attempt."""
@@ -221,19 +241,24 @@ class Answering:
         except (ConchError, OSError) as failure:
             log.error("turn %d keeps the attempt that the shutdown ended: %s", turn_id, failure)
 
-    async def _parent_settled(self, turn: Turn) -> None:
-        """Wait the moment until the end of the turn before is committed, where it has left the GPU already.
+    async def _earlier_settled(self, turn: Turn) -> None:
+        """Wait the moment until the ends of turns before are committed, where they have left the GPU already.
 
         Somebody else's answer may still wait or run: it is not waited for, since it may need this very slot.
         """
-        before = self._runs.get(turn.parent) if turn.parent is not None else None
-        if before is not None and before.answer.done():
-            await asyncio.wait({before.settled})
+        earlier = (turn.conversation, turn.parent)
+        ending = {
+            run.settled
+            for run in self._runs.values()
+            if run.answer.done() and (run.reply.turn.conversation in earlier or run.reply.turn.id in earlier)
+        }
+        if ending:
+            await asyncio.wait(ending)
 
     async def _window(self, turn: Turn) -> Window:
         """What the model will see: the path back, as far as it may be seen here and as far as it fits."""
         path = await self._store.path(turn.id)
-        exchanges = groups(path[_readable(path, turn) :])
+        exchanges = groups(readable(path))
         system = self._voices.system(turn)
         room = self._engine.context_window - self._voices.sampling(turn).max_tokens
         if system:
@@ -251,15 +276,16 @@ class Answering:
         return self._lengths[key]
 
 
-def _readable(path: Sequence[Turn], turn: Turn) -> int:
-    """Index of the first turn of the path that may be seen in this turn's chat.
+def readable(path: Sequence[Turn]) -> Sequence[Turn]:
+    """The end of the path that may be seen in its last turn's chat.
 
     A person's own conversation is theirs; beyond it, only what was shown in this very chat, never private turns.
     """
     for i in range(len(path) - 1, -1, -1):
-        if path[i].conversation != turn.conversation and not (turn.scope and path[i].scope == turn.scope):
-            return i + 1
-    return 0
+        last = path[-1]
+        if path[i].conversation != last.conversation and not (last.scope and path[i].scope == last.scope):
+            return path[i + 1 :]
+    return path
 
 
 class _Nothing:

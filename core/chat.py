@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 from core.accepting import Accepting, Again, Ask, Options, Target
 from core.accepting import title as line
-from core.answering import Answering, Observe
+from core.answering import Answering, Observe, readable
 from core.engine import Engine, Sampling
 from core.errors import NotFound, NotYours
+from core.events import Finished
 from core.gate import Gate
 from core.limits import Limits
 from core.messages import Conversation, Persona, Turn
@@ -167,15 +168,20 @@ class Chat:
         return await self._accepting.again(again)
 
     async def delete(self, target: Target, user: str) -> Turn:
-        """Cancel, blank and skip a turn from now on. Its ``refs`` name the messages that should go, too."""
+        """Cancel, blank and skip a question from now on, with all its answers, continuations and earlier words.
+
+        The ``refs`` of what it returns name the messages that should go, too.
+        """
         turn = await self._accepting.turn(target, user)
-        if live := self._answering.live.get(turn.id):
-            await self._answering.cancel(live, "deleted")
         async with self._accepting.lock(turn.conversation):
-            before = await self._accepting.turn(turn.id, user)
-            await self._store.delete(turn.id)
+            family = await self._accepting.family(await self._accepting.turn(turn.id, user))
+            for one in reversed(family):
+                if live := self._answering.live.get(one.id):
+                    await self._answering.cancel(live, "deleted")
+            gone = [await self._store.delete(one.id) for one in reversed(family)]
         self._changed(user, turn.conversation)
-        return replace(before, prompt="", reply="", ids=None, deleted=True)
+        refs = tuple(dict.fromkeys(ref for one in reversed(gone) for ref in one.refs if ref))
+        return replace(turn, prompt="", reply="", ids=None, deleted=True, refs=refs)
 
     async def undo(self, conversation: str, user: str) -> Turn | None:
         """Take back the newest turn: cancelled if it runs, and the conversation goes on from its parent.
@@ -202,8 +208,11 @@ class Chat:
         """
         chosen = [live for live in self._answering.live.values() if live.turn.conversation == target]
         if not chosen:
-            found = await (self._store.turn(target) if isinstance(target, int) else self._store.find(target))
-            live = self._answering.live.get(found.id) if found is not None else None
+            try:
+                found = await self._accepting.turn(target)
+            except NotFound:
+                return None
+            live = self._answering.live.get(found.id)
             chosen = [live] if live is not None else []
         if any(live.turn.user != user for live in chosen) and not self.people.owns(user):
             raise NotYours
@@ -228,14 +237,18 @@ class Chat:
         a word. Returns how many are taken up.
         """
         taken = 0
-        for turn in await self._store.pending(tuple(prefixes)):
-            cause = None
-            if turn.attempts >= self._options.attempts:
-                cause = "gave_up"
+        pending = await self._store.pending(tuple(prefixes))
+        edited = {turn.source for turn in pending if turn.kind == "edit"}
+        for turn in pending:
+            end = None
+            if turn.id in edited:  # the crash came before its end was committed
+                end = Finished("abort", "edited")
+            elif turn.attempts >= self._options.attempts:
+                end = Finished("error", "gave_up")
             elif self._accepting.too_old(turn.asked):
-                cause = "expired"
-            if cause is not None:
-                await self._answering.give_up(turn, cause)
+                end = Finished("error", "expired")
+            if end is not None:
+                await self._answering.give_up(turn, end)
                 continue
             ticket = self._gate.join(
                 turn.user, turn.conversation, self._voices.max_tokens(turn.persona), past_bounds=True
@@ -248,7 +261,7 @@ class Chat:
         """The Replies that an adapter must still show, in order: unanswered, or not shown to the end."""
         replies = {r.turn.id: r for r in self._answering.live.values() if r.turn.conversation.startswith(prefix)}
         for turn in await self._store.unshown(prefix):
-            replies.setdefault(turn.id, self._accepting.reply(turn))
+            replies.setdefault(turn.id, await self._accepting.reply(turn))
         return [replies[turn] for turn in sorted(replies)]
 
     def live(self, turn: int) -> Reply | None:
@@ -257,7 +270,7 @@ class Chat:
 
     async def reply(self, target: Target, user: str) -> Reply:
         """The Reply of any turn of this person, running or drawn from the store."""
-        return self._accepting.reply(await self._accepting.turn(target, user))
+        return await self._accepting.reply(await self._accepting.turn(target, user))
 
     # What is kept.
 
@@ -299,7 +312,7 @@ class Chat:
         kept = await self._accepting.conversation(conversation, user)
         if kept is None:
             raise NotFound
-        return await self._store.path(kept.head) if kept.head is not None else []
+        return list(readable(await self._store.path(kept.head))) if kept.head is not None else []
 
     async def rename(self, conversation: str, user: str, title: str) -> None:
         """Give the conversation a title of at most 60 characters."""
@@ -324,16 +337,18 @@ class Chat:
 
     async def forget(self, user: str) -> int:
         """Forget all text of this person; a running answer is cancelled first. Returns how many turns were blanked."""
+        blanked, keys = 0, set[str]()
         for _ in range(2):  # a question accepted between the two is blanked by the first and cancelled by the second
             mine = [live for live in self._answering.live.values() if live.turn.user == user]
-            keys = {conversation.key for conversation in await self._store.conversations(user)}
+            keys |= {conversation.key for conversation in await self._store.conversations(user)}
+            keys |= {live.turn.conversation for live in mine}
             for live in mine:
                 await self._answering.cancel(live, "deleted")
-            blanked = await self._store.forget(user)
+            blanked += await self._store.forget(user)
             if not any(live.turn.user == user for live in self._answering.live.values()):
                 break
         self._answering.forget()
-        for key in keys | {live.turn.conversation for live in mine}:
+        for key in keys:
             self._changed(user, key)
         return blanked
 

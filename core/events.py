@@ -17,7 +17,8 @@ FinishReason = Literal["stop", "length", "abort", "error"]
 class Queued:
     """Still waiting: ``ahead`` requests go first, for about ``seconds`` (None: no measurement yet).
 
-    ``cause`` is a key of wording that says why nothing moves: ``loading`` or ``paused``.
+    ``cause`` is a key of wording: ``loading`` or ``paused`` where nothing moves; ``thinking`` once its turn has come,
+    for those who were told a place before.
     """
 
     ahead: int

@@ -110,9 +110,12 @@ def groups(path: Sequence[Turn]) -> list[list[Message]]:
     engine continues.
     """
     exchanges: list[list[Message]] = []
+    broken = False  # what lengthened a deleted answer goes with it
     for turn in path:
-        if turn.deleted:
+        if turn.deleted or (broken and not turn.prompt):
+            broken = True
             continue
+        broken = False
         if not turn.prompt:
             if not exchanges or exchanges[-1][-1].role != "assistant":
                 continue

@@ -41,7 +41,7 @@ _ADD_TURN, _ADD_EVENT, _ADD_CONVERSATION = insert(turns), insert(events), insert
 _SIBLING = (
     select(*TURN_COLUMNS)
     .where(turns.c.source == bindparam("source"), turns.c.kind == bindparam("kind"), turns.c.deleted.is_(False))
-    .order_by(turns.c.id)
+    .order_by(turns.c.id.desc())
     .limit(1)
 )
 _SPENDS = (
@@ -56,6 +56,7 @@ _line = _line.union_all(select(turns.c.id, turns.c.parent).join(_line, turns.c.i
 TURN = select(*TURN_COLUMNS).where(THIS_TURN)
 FOUND = select(*TURN_COLUMNS).where(turns.c.id == _EVENT.scalar_subquery())
 PATH = select(*TURN_COLUMNS).where(turns.c.id.in_(select(_line.c.id))).order_by(turns.c.id)
+MADE_FROM = select(*TURN_COLUMNS).where(turns.c.source == bindparam("this")).order_by(turns.c.id)
 CHILDREN = select(*TURN_COLUMNS).where(turns.c.parent == bindparam("this")).order_by(turns.c.id)
 CONVERSATION = select(*CONVERSATION_COLUMNS).where(THIS_KEY)
 LANGUAGE = select(people.c.language).where(people.c.user == bindparam("this"))
@@ -75,6 +76,7 @@ class NewTurn:
 
     ``persona`` None: the conversation's, else ``default_persona``. ``parent`` "head": the conversation's newest turn.
     ``move_head``: the conversation goes on from this turn. ``title`` is the conversation's, if it has none yet.
+    ``take_over``: the messages of ``source`` become this turn's.
     """
 
     conversation: str
@@ -95,6 +97,7 @@ class NewTurn:
     move_head: bool = True
     title: str = ""
     scope: str = ""
+    take_over: bool = False
 
 
 def accept(
@@ -110,11 +113,19 @@ def accept(
     known = connection.scalar(_EVENT, event)
     if known is not None:
         return turn(connection, known), False
-    if new.source is not None and new.kind in ("regenerate", "proceed"):
-        sibling = _turn(connection, _SIBLING, {"source": new.source, "kind": new.kind})
-        if sibling is not None:  # a second press of the same button
+    source = None if new.source is None else turn(connection, new.source)
+    if source is not None and source.deleted:  # forgotten since it was looked at: its text must not come back
+        raise NotFound
+    if source is not None and new.kind in ("regenerate", "proceed"):
+        sibling = _turn(connection, _SIBLING, {"source": source.id, "kind": new.kind})
+        if sibling is not None and (sibling.reply or sibling.finish_reason is None):  # a second press of the button
             connection.execute(_ADD_EVENT, event | {"turn": sibling.id})
+            place = conversation(connection, sibling.conversation)
+            if new.move_head and place is not None and place.head == source.id == sibling.parent:  # after an undo
+                connection.execute(CHANGE_CONVERSATION, {"head": sibling.id, "this": place.key})
             return sibling, False
+    if source is not None and new.take_over:  # where it is shown by now, not when it was looked at
+        new = replace(new, refs=source.refs)
     if check is not None:
         check(spends(connection, new.user, new.asked, payer))
     place = conversation_made(

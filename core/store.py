@@ -192,6 +192,10 @@ class Store:
         """The turns that follow directly on one, in the order of acceptance."""
         return await self._turns(records.CHILDREN, {"this": turn})
 
+    async def made_from(self, turn: int) -> list[Turn]:
+        """The turns of which one is the source: made again, continued, edited; in the order of acceptance."""
+        return await self._turns(records.MADE_FROM, {"this": turn})
+
     async def pending(self, prefixes: Iterable[str]) -> list[Turn]:
         """What is not answered yet in conversations whose keys begin with one of these, in the order of acceptance."""
         begun = [begins(turns.c.conversation, prefix) for prefix in prefixes]

@@ -24,6 +24,7 @@ from core.errors import (
 from core.events import Delta, Finished, Queued
 from core.limits import Limits
 from core.people import People
+from core.store import NewTurn
 from tests.fakes import SteppedEngine, until
 from tests.houses import House, finish, house
 
@@ -656,3 +657,146 @@ async def test_status_says_how_things_stand(tmp_path):
         status = await home.chat.status(ANN, C)
         assert (status.ready, status.slots, status.messages_left, status.tokens_left) == (True, 1, 4, 995)
         assert (status.persona, status.owner, status.paused) == ("assistant", False, False)
+
+
+async def test_every_edit_by_the_same_event_replaces_the_one_before(home):
+    first = await home.chat.send(C, ANN, "tg:1", "one", place="chat 7")
+    await first.placed(0, "message 9")
+    second = await home.chat.edit("tg:1", ANN, "tg:1:a", "uno")
+    third = await home.chat.edit("tg:1", ANN, "tg:1:b", "eins")
+    assert second.finished == Finished("abort", "edited")
+    home.engine.release()
+    await finish(third)
+    assert (third.turn.source, third.turn.refs) == (second.turn.id, ("message 9",))
+    assert await texts(home) == [("eins", "a1 a2 a3 a4")]
+    await home.chat.delete("tg:1", ANN)
+    assert [prompt for prompt, _ in await texts(home) if prompt] == []
+
+
+async def test_an_event_names_the_edited_question_when_it_is_stopped(home):
+    await home.chat.send(C, ANN, "tg:1", "one")
+    edited = await home.chat.edit("tg:1", ANN, "tg:1:a", "uno")
+    assert await home.chat.cancel("tg:1", ANN) is not None
+    assert edited.finished == Finished("abort", "stopped")
+
+
+async def test_a_deleted_question_goes_with_all_its_answers_edits_and_continuations(tmp_path):
+    async with house(tmp_path, engine=SteppedEngine(words=80)) as home:
+        home.engine.release()
+        await home.chat.persona(C, ANN, "pirate")
+        first = await home.chat.send(C, ANN, "tg:0", "before")
+        await finish(first)
+        asked = await home.chat.send(C, ANN, "tg:1", "secret")
+        await finish(asked)
+        again = await home.chat.regenerate(asked.turn.id, ANN, "tg:press")
+        await finish(again)
+        await finish(await home.chat.proceed(again.turn.id, ANN, "tg:more"))
+        await home.chat.delete("tg:1", ANN)
+        assert "secret" not in str(await home.chat.export(ANN))
+        await finish(await home.chat.send(C, ANN, "tg:2", "after"))
+        assert [m.content for m in home.engine.asked[-1] if m.role == "user"] == ["before", "after"]
+        assert home.engine.asked[-1][2].content == first.text
+
+
+async def test_the_message_of_an_ended_answer_still_being_shown_goes_to_its_edit(home):
+    home.engine.release()
+    old = await home.chat.send(C, ANN, "tg:1", "one", place="chat 7")
+    await finish(old)
+    new = await home.chat.edit("tg:1", ANN, "tg:1:a", "uno")
+    await old.placed(0, "message 9")
+    assert old.successor is new
+    assert new.turn.refs == ("message 9",)
+
+
+async def test_a_reply_asked_for_by_an_old_look_at_the_store_still_ends(home):
+    home.engine.release()
+    reply = await home.chat.send(C, ANN, "web:1", "one")
+    before = reply.turn
+    await finish(reply)
+    await until(lambda: home.chat.live(before.id) is None)
+    del reply
+    assert await finish(await home.chat._accepting.reply(before)) == "a1 a2 a3 a4"
+
+
+async def test_continue_after_undo_goes_on_from_the_continuation_that_there_is(tmp_path):
+    async with house(tmp_path, engine=SteppedEngine(words=80)) as home:
+        home.engine.release()
+        await home.chat.persona(C, ANN, "pirate")
+        first = await home.ask(C, "one")
+        more = await home.chat.proceed(first.turn.id, ANN, "web:more")
+        await finish(more)
+        await home.chat.undo(C, ANN)
+        assert len(await home.chat.history(C, ANN)) == 1
+        again = await home.chat.proceed(first.turn.id, ANN, "web:more again")
+        assert again.turn.id == more.turn.id
+        assert len(await home.chat.history(C, ANN)) == 2
+
+
+async def test_an_edited_turn_that_a_crash_left_open_is_not_taken_up_beside_its_edit(tmp_path):
+    async with house(tmp_path) as home:
+        old = await home.chat.send(C, ANN, "web:1", "one")
+        await home.chat.drain(0)
+        taken = NewTurn(
+            C,
+            ANN,
+            "web:2",
+            "edit",
+            "uno",
+            None,
+            "assistant",
+            "en",
+            1,
+            10,
+            home.clock(),
+            source=old.turn.id,
+            parent=None,
+        )
+        await home.store.accept(taken, None)
+    async with house(tmp_path) as home:
+        assert await home.chat.resume(["web:"]) == 1
+        assert (await home.chat.reply(old.turn.id, ANN)).finished == Finished("abort", "edited")
+        home.engine.release()
+        (open_,) = await home.chat.unfinished("web:")
+        assert await finish(open_) == "a1 a2 a3 a4"
+
+
+async def test_a_text_forgotten_in_mid_accept_does_not_come_back(home):
+    home.engine.release()
+    old = await home.ask(C, "secret")
+    await home.chat.forget(ANN)
+    again = NewTurn(
+        C, ANN, "web:2", "regenerate", "secret", None, "assistant", "en", 1, 10, home.clock(), source=old.turn.id
+    )
+    with pytest.raises(NotFound):
+        await home.store.accept(again, None)
+
+
+async def test_history_ends_where_other_peoples_private_turns_begin(home):
+    home.engine.release()
+    await finish(await home.chat.send("d:bob", BOB, "e:0", "private"))
+    public = await home.chat.send("d:bob", BOB, "e:1", "one", scope="d:7")
+    await finish(public)
+    await finish(await home.chat.send("d:7:ann", ANN, "e:2", "and?", scope="d:7", parent=public.turn.id))
+    assert [turn.prompt for turn in await home.chat.history("d:7:ann", ANN)] == ["one", "and?"]
+
+
+async def test_no_text_of_a_person_is_in_the_log_when_the_database_fails(home, caplog):
+    def fail(connection):
+        connection.exec_driver_sql("create trigger no before insert on turns begin select raise(abort, 'no'); end")
+
+    await home.store._database.write(fail)
+    call = asyncio.create_task(home.chat.send(C, ANN, "web:1", "secret words"))
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.wait({call})
+    await until(lambda: caplog.records)
+    assert "secret" not in caplog.text
+
+
+async def test_who_was_told_a_place_is_told_when_the_turn_has_come(home):
+    await home.chat.send(C, ANN, "web:1", "one")
+    second = await home.chat.send("web:bob:c", BOB, "web:2", "two")
+    async with aclosing(aiter(second)) as events:
+        assert (await anext(events)).ahead == 1
+        await home.chat.cancel(C, ANN)
+        assert await anext(events) == Queued(0, 0.0, "thinking")

@@ -142,6 +142,7 @@ class Worker:
         """Answer; whatever goes wrong ends this request only, unless the model cannot compute any more."""
         import torch
 
+        doubtful = False
         try:
             self._answer(model, request)
             return
@@ -149,14 +150,14 @@ class Worker:
             log.error("a request failed: %s", first_line(error))
         except Exception as error:
             log.error("a request failed: %s", first_line(error))
-            self._row = None
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            self._tell(self._emit, request, Finished("error", "engine_failed"))
-            self._warm_up(model)  # raises, and so ends the thread, where nothing can be computed any more
-            return
+            doubtful = True
+        # Only here, where the error and with it the frames that hold the request's memory are gone, can that be freed.
         self._row = None
         self._tell(self._emit, request, Finished("error", "engine_failed"))
+        if doubtful:
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self._warm_up(model)  # raises, and so ends the thread, where nothing can be computed any more
 
     def _answer(self, model: Loaded, request: Request) -> None:
         """One request from its prompt to its ``Finished``; when cancelled it just returns, with its cache freed."""
