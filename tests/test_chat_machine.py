@@ -136,9 +136,10 @@ class ChatMachine(RuleBasedStateMachine):
 
     @rule(turn=turns)
     def delete(self, turn):
-        self.touched.add(turn)
         self.run(self.home.chat.delete(turn, self.owner(turn)))
-        assert self.run(self.home.store.turn(turn)).deleted
+        gone = {number for number in self.accepted.values() if self.run(self.home.store.turn(number)).deleted}
+        assert turn in gone
+        self.touched |= gone
 
     @rule(key=st.sampled_from(CONVERSATIONS))
     def undo(self, key):
