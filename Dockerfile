@@ -28,6 +28,6 @@ USER 10001:10001
 EXPOSE 8765
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ.get('CONCH_WEB__PORT', '8765')}/healthz\", timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ.get('CONCH_WEB__PORT', '8765')}/healthz\", timeout=4)"]
 ENTRYPOINT ["conch"]
 CMD ["run"]

@@ -249,7 +249,15 @@ def check_free(place: Path, needed: float) -> None:
 
 def existing(place: Path) -> Path:
     """``place``, or the folder that it will be made in."""
-    return next(parent for parent in (place.absolute(), *place.absolute().parents) if parent.exists())
+    return next(parent for parent in (place.absolute(), *place.absolute().parents) if is_there(parent))
+
+
+def is_there(place: Path) -> bool:
+    """Is there something at ``place``, as far as may be seen from here?"""
+    try:
+        return place.exists()
+    except OSError:  # above it is a folder that may not be searched, or the name is too long for any file
+        return False
 
 
 def pip(python: Path, arguments: Sequence[str], *, quiet: bool = True) -> None:

@@ -5,6 +5,9 @@ What a command needs is imported when it runs, so that ``--help`` and the start 
 
 from __future__ import annotations
 
+from bots import early  # first of all: it hears Ctrl-C while the rest is read
+
+# isort: split
 import asyncio
 import importlib.metadata
 import json
@@ -35,6 +38,7 @@ User = Annotated[str, typer.Argument(help="cli-user", show_default=False)]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carries out one command; returns the exit code."""
+    early.leave()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _command(words)(args=words, prog_name="conch", standalone_mode=False)
@@ -189,7 +193,11 @@ def backup(file: Annotated[Path, typer.Argument(help="cli-backup-file", show_def
 
     settings = load()
     say = _wording(settings.language)
-    if file.exists():
+    try:
+        there = file.exists()
+    except OSError as error:
+        return _say(say("cli-file-failed", file=str(file), why=error.strerror or str(error)))
+    if there:
         return _say(say("cli-file-there", file=str(file)))
     _request(settings, "backup", file=file)
     print(say("cli-backed-up", file=str(file)))
@@ -232,14 +240,11 @@ def _settings_of(user: str) -> tuple[Settings, Say]:
 
 
 def _page(settings: Settings) -> str:
-    """The page's address as a browser elsewhere would need it; behind one's own proxy that is the proxy's name."""
-    from bots.machine import outgoing_address
+    """The page's address, as `conch run` tells it too."""
+    from bots.machine import page_address
 
     web = settings.web
-    name = web.hosts[0] if web.hosts else outgoing_address(web.host)
-    if web.hosts and (web.trusted_proxies or ":" in name):
-        return f"{'https' if web.trusted_proxies else 'http'}://{name}/"
-    return f"http://{f'[{name}]' if ':' in name else name}:{web.port}/"
+    return page_address(web.host, web.port, web.hosts, proxied=bool(web.trusted_proxies))
 
 
 def _sources(settings: Settings) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import logging
 import os
 import sys
@@ -20,6 +19,7 @@ from bots.folder import hold
 from bots.health import Health
 from bots.lifetimes import first, stopping
 from bots.loading import Loading
+from bots.machine import user_name
 from bots.metrics import Metrics
 from bots.remote import METHODS, RemoteChat
 from bots.terminal import Keyboard, Lines, piped, typed
@@ -205,13 +205,19 @@ async def connect_web(
         characters=settings.limits.characters,
         language=language(settings, wording),
     )
-    async with web.connect(core.chat, wording, options, health=core.health, metrics=core.metrics.text) as front:
+
+    def ended() -> None:
+        core.health.fronts["web"] = "ended"
+
+    async with web.connect(
+        core.chat, wording, options, health=core.health, metrics=core.metrics.text, ended=ended
+    ) as front:
         if front.key is not None:
             redact.hide(front.key)
         if front.new:
             tell(say("console-listening-key", address=front.invitation))
         else:
-            tell(say("console-listening", address=front.address))
+            tell(say("console-listening", address=front.shown))
         yield
 
 
@@ -251,7 +257,7 @@ async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, inter
     logs.catch_strays(asyncio.get_running_loop())
     wording = Wording(LOCALES)
     personas = load_personas(settings)
-    options = console.Options(getpass.getuser(), conversation, language(settings, wording), interactive)
+    options = console.Options(user_name(), conversation, language(settings, wording), interactive)
     screen = Pane() if interactive else Lines(sys.stdout, sys.stderr)
 
     async def talk(talk: console.Talk) -> int:

@@ -6,7 +6,6 @@ Nothing is changed, fetched or loaded, and no secret is shown. Torch is asked in
 from __future__ import annotations
 
 import errno
-import getpass
 import importlib.metadata
 import shutil
 import socket
@@ -20,7 +19,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
-from bots.machine import Gpu, ask_gpu, ask_memory, ask_torch, existing
+from bots.machine import Gpu, ask_gpu, ask_memory, ask_torch, at_home, existing, is_there, listed, user_name
 from bots.wording import Say
 from config.settings import Settings
 from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL
@@ -101,7 +100,7 @@ def engine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     card = None if settings.engine.device == "cpu" else ask_gpu()
     if settings.engine.device != "cpu":
         yield from gpu(card, wanted=settings.engine.device == "cuda", torch=ask_torch if card else None)
-    hub = Path(environ.get("HF_HOME") or "~/.cache/huggingface").expanduser() / "hub"
+    hub = at_home(environ.get("HF_HOME") or "~/.cache/huggingface") / "hub"
     found = model(settings.engine.model, settings.data_dir / "models", hub, gpu=card is not None)
     yield found
     if there := ask_memory():
@@ -160,7 +159,7 @@ def tokens(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
 def folder(path: Path, pid: int | None) -> Iterator[Finding]:
     """Can the data folder be written, and by nobody else be read?"""
     there = existing(path)
-    values = {"folder": str(path.absolute()), "user": getpass.getuser(), "pid": str(pid)}
+    values = {"folder": str(path.absolute()), "user": user_name(), "pid": str(pid)}
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
@@ -197,6 +196,8 @@ def port(host: str, number: int, pid: int | None) -> Finding:
                 Finding("good", "doctor-port-running", values) if pid else Finding("bad", "doctor-port-taken", values)
             )
         return Finding("bad", "doctor-port-bad", {**values, "why": error.strerror or str(error)})
+    except UnicodeError as error:  # no name that could be looked up
+        return Finding("bad", "doctor-port-bad", {**values, "why": str(error)})
     return Finding("good", "doctor-port", values)
 
 
@@ -235,8 +236,8 @@ def model(name: str, cache: Path, hub: Path, *, gpu: bool) -> Finding:
     if name == SMOLLM2_MODEL:
         file = packaged()
         return _here(name, file.parent) if file else Finding("bad", "doctor-model-none")
-    given = Path(name).expanduser()
-    if given.exists() or name.startswith(("/", ".", "~")):
+    given = at_home(name)
+    if is_there(given) or name.startswith(("/", ".", "~")):
         missing = lacking(given)
         return (
             _here(name, given)
@@ -244,7 +245,7 @@ def model(name: str, cache: Path, hub: Path, *, gpu: bool) -> Finding:
             else Finding("bad", "doctor-model-no-folder", {"folder": str(given), "missing": missing})
         )
     inside = f"models--{name.replace('/', '--')}/snapshots"
-    for snapshot in (found for place in (cache, hub) for found in sorted((place / inside).glob("*"))):
+    for snapshot in (found for place in (cache, hub) for found in listed(place / inside)):
         if lacking(snapshot) is None:
             return _here(name, snapshot)
     if name != OPENCHAT_MODEL:
@@ -254,11 +255,13 @@ def model(name: str, cache: Path, hub: Path, *, gpu: bool) -> Finding:
 
 def lacking(folder: Path) -> str | None:
     """What a folder lacks to be a model, or None."""
-    if any(folder.glob("*.gguf")):
+    files = listed(folder)
+    if any(file.match("*.gguf") for file in files):
         return None
-    return next((wanted for wanted in ("config.json", "*.safetensors") if not any(folder.glob(wanted))), None)
+    wanted = "config.json", "*.safetensors"
+    return next((pattern for pattern in wanted if not any(file.match(pattern) for file in files)), None)
 
 
 def _here(name: str, folder: Path) -> Finding:
-    size = sum(file.stat().st_size for file in folder.iterdir() if file.suffix in (".safetensors", ".gguf"))
+    size = sum(file.stat().st_size for file in listed(folder) if file.suffix in (".safetensors", ".gguf"))
     return Finding("good", "doctor-model", {"name": name, "size": f"{size / 1e9:.1f} GB", "folder": str(folder)})

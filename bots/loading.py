@@ -15,7 +15,10 @@ STEP = 0.25
 
 
 class Loading:
-    """Called with a stage (``console-loading-<stage>`` are its words) and its done part: 0 to 1, None = unknown."""
+    """Called with a stage (``console-loading-<stage>`` are its words) and its done part: 0 to 1, None = unknown.
+
+    A stage can have a size behind it (``download 14.5 GB``); its words are then ``console-loading-<stage>-sized``.
+    """
 
     def __init__(self, say: Say, out: TextIO) -> None:
         self._say, self._out = say, out
@@ -62,4 +65,5 @@ class Loading:
             bar.update(self._task, completed=done, total=1.0)
 
     def _words(self, stage: str) -> str:
-        return self._say(f"console-loading-{stage}")
+        name, _, size = stage.partition(" ")
+        return self._say(f"console-loading-{name}-sized", size=size) if size else self._say(f"console-loading-{name}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -60,16 +63,48 @@ def ask_memory(proc: Path = Path("/proc/meminfo"), cgroup: Path = CGROUP) -> tup
     return free / 1e9, total / 1e9
 
 
+def user_name() -> str:
+    """Who runs this: the system user's name, or the number of one that has no name, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def is_there(path: Path) -> bool:
+    """Is there something at ``path``, as far as may be seen from here?"""
+    try:
+        return path.exists()
+    except OSError:  # above it is a folder that may not be searched, or the name is too long for any file
+        return False
+
+
 def existing(path: Path) -> Path:
     """``path``, or the nearest folder above it that is there."""
-    return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    return next(folder for folder in (path.absolute(), *path.absolute().parents) if is_there(folder))
+
+
+def listed(folder: Path) -> list[Path]:
+    """What is in ``folder``, by name; nothing where it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def at_home(path: str) -> Path:
+    """``path`` with its ``~`` put into words; as it is where nobody has such a home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def is_loopback(host: str) -> bool:
     """Is ``host`` this machine for itself alone?"""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: no name that could be looked up
         return False
     return ip_address(str(found[0][4][0]).partition("%")[0]).is_loopback
 
@@ -88,3 +123,14 @@ def outgoing_address(host: str) -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return "::1" if ":" in host else "127.0.0.1"
+
+
+def page_address(host: str, port: int, hosts: Sequence[str], *, proxied: bool) -> str:
+    """The page's address as a browser elsewhere would need it; behind one's own proxy that is the proxy's name.
+
+    ``hosts`` are the names that the page was given beside ``host``, each with or without a port.
+    """
+    name = hosts[0] if hosts else outgoing_address(host)
+    if hosts and (proxied or ":" in name):
+        return f"{'https' if proxied else 'http'}://{name}/"
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}/"

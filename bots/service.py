@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from bots.machine import user_name
 
 UNIT = """\
 # Written by `conch service`. To install it:
@@ -70,7 +71,7 @@ def unit(
 
     ``user`` is who it runs as: by default whoever asks, or whoever asked sudo.
     """
-    user = user or environ.get("SUDO_USER") or getpass.getuser()
+    user = user or environ.get("SUDO_USER") or user_name()
     python = Path(sys.executable)
     variables = [("CONCH_CONFIG", folder / environ["CONCH_CONFIG"])] if environ.get("CONCH_CONFIG") else []
     writable = [folder / data, *([folder / offload] if offload else [])]

@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bots.machine import outgoing_address, page_address
 from bots.web_access import Cookies, Proxies, make_key
 from bots.web_api import Api
 from bots.web_assets import Assets
@@ -76,10 +77,12 @@ class WebOptions:
 
 @dataclass(frozen=True, slots=True)
 class WebFront:
-    """``address`` is where the page is. ``key`` is the access key, None where none is needed; it is ``new`` when it
-    was made at this start, and then ``invitation``, the address with the key in it, is worth printing once."""
+    """``address`` is where the page is on this machine, ``shown`` how people find it. ``key`` is the access key, None
+    where none is needed; it is ``new`` when it was made at this start, and then ``invitation``, the address with the
+    key in it, is worth printing once."""
 
     address: str
+    shown: str
     port: int
     key: str | None
     new: bool
@@ -87,7 +90,7 @@ class WebFront:
     @property
     def invitation(self) -> str:
         """The address that lets a browser in."""
-        return self.address if self.key is None else f"{self.address}?key={self.key}"
+        return self.shown if self.key is None else f"{self.shown}?key={self.key}"
 
 
 @asynccontextmanager
@@ -98,9 +101,10 @@ async def connect(
     *,
     health: Callable[[], Mapping[str, object]],
     metrics: Callable[[], bytes],
+    ended: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[WebFront]:
     """Serves the page until the block ends. ``health`` gives what /readyz tells (``ready`` among it), ``metrics``
-    Prometheus' text.
+    Prometheus' text. ``ended`` hears of a server that fails before its time.
 
     Raises AddressUnusable where it cannot listen, StoreError where a key cannot be kept.
     """
@@ -125,11 +129,13 @@ async def connect(
             names(options.host, port, options.hosts),
             wording,
         )
+        here = f"http://{authority(outgoing_address(address))}:{port}/"
+        shown = page_address(options.host, port, options.hosts, proxied=bool(options.trusted_proxies))
     except BaseException:
         listener.close()
         raise
-    async with _serving(app, listener, api):
-        yield WebFront(f"http://{authority(_reachable(address))}:{port}/", port, key, new)
+    async with _serving(app, listener, api, ended):
+        yield WebFront(here, shown, port, key, new)
 
 
 # Listening.
@@ -159,19 +165,6 @@ async def _listen(options: WebOptions, say: Say) -> socket.socket:
     return listener
 
 
-def _reachable(address: str) -> str:
-    """Where to find what listens at ``address``: for "everywhere", the address by which this machine goes out."""
-    if not ip_address(address).is_unspecified:
-        return address
-    family, far = (socket.AF_INET, "192.0.2.1") if ":" not in address else (socket.AF_INET6, "2001:db8::1")
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((far, 9))  # sends nothing; the addresses are for documentation (RFC 5737, RFC 3849)
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1" if family == socket.AF_INET else "::1"
-
-
 class _Server(uvicorn.Server):
     """uvicorn in a house that hears the signals itself."""
 
@@ -181,7 +174,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _serving(app: ASGIApp, listener: socket.socket, api: Api) -> AsyncIterator[None]:
+async def _serving(app: ASGIApp, listener: socket.socket, api: Api, ended: Callable[[], None]) -> AsyncIterator[None]:
     server = _Server(
         uvicorn.Config(
             app,
@@ -199,7 +192,7 @@ async def _serving(app: ASGIApp, listener: socket.socket, api: Api) -> AsyncIter
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="web")
-    serving.add_done_callback(_told)
+    serving.add_done_callback(lambda task: _told(task, ended))
     try:
         yield
     finally:
@@ -208,10 +201,11 @@ async def _serving(app: ASGIApp, listener: socket.socket, api: Api) -> AsyncIter
         await asyncio.wait({serving})
 
 
-def _told(serving: asyncio.Task[None]) -> None:
+def _told(serving: asyncio.Task[None], ended: Callable[[], None]) -> None:
     """A server that ended by itself is worth a line; the rest of the house goes on."""
     if not serving.cancelled() and (failure := serving.exception()):
         _log.error("the page's server has ended", exc_info=failure)
+        ended()
 
 
 # What is served.
@@ -226,7 +220,9 @@ def _app(
 ) -> Starlette:
     async def index(request: Request) -> Response:
         key = request.query_params.get("key")
-        return assets.index(request) if key is None else _enter(api, request, key)
+        if key is None or request.headers.get("sec-fetch-dest", "document") != "document":
+            return assets.index(request)  # a key counts where a person goes, not where a page makes a browser ask
+        return _enter(api, request, key)
 
     async def alive(_: Request) -> Response:
         return JSONResponse({"alive": True})

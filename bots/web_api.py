@@ -104,14 +104,14 @@ class Api:
         return self._cookies.admitted(request.headers, secure=is_secure(request))
 
     def show_key(self, request: Request, key: str) -> str:
-        """The Set-Cookie header for whoever has the key. Raises Denied."""
+        """The Set-Cookie header for whoever has the key, however many wrong ones came from there. Raises Denied."""
+        if self._cookies.opens(key):
+            return self._cookies.access_header(secure=is_secure(request))
         address = caller_of(request).address
         if wait := self._wrong_keys.wait(address):
             raise Denied(429, "too-many-keys", seconds=wait)
-        if not self._cookies.opens(key):
-            self._wrong_keys.count(address)
-            raise Denied(403, "key-wrong")
-        return self._cookies.access_header(secure=is_secure(request))
+        self._wrong_keys.count(address)
+        raise Denied(403, "key-wrong")
 
     async def _key(self, request: Request) -> Response:
         key = (await fields_of(request)).get("key")

@@ -87,8 +87,15 @@ async def exchange_view(exchange: Exchange, renderer: Renderer, say: Say) -> dic
         "text": text,
         "blocks": renderer.kept(text) or renderer.keep(text, await asyncio.to_thread(renderer.render, text)),
         "ended": exchange.last.finish_reason,
+        "proceeds": _proceeds(exchange.last),
         "notes": notes(exchange, text, say),
     }
+
+
+def _proceeds(last: Turn) -> bool:
+    """Can the answer be continued: was it cut by its length, or stopped, with something said?"""
+    stopped = last.finish_reason == "abort" and last.cause == "stopped"
+    return bool(last.reply) and (stopped or last.finish_reason == "length")
 
 
 def notes(exchange: Exchange, text: str, say: Say) -> list[str]:

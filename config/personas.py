@@ -48,7 +48,7 @@ def load_personas(settings: Settings) -> dict[str, Persona]:
     found = {
         persona.name: persona
         for folder in (FOLDER, settings.data_dir / "personas")
-        for persona in map(_read, sorted(folder.glob("*.toml")))
+        for persona in map(_read, _files(folder))
     }
     first = settings.engine.persona
     if first not in found:
@@ -57,6 +57,19 @@ def load_personas(settings: Settings) -> dict[str, Persona]:
             f"{', '.join(found)}; add personas/{first}.toml to the data folder, or choose one of these."
         )
     return {first: found[first], **found}
+
+
+def _files(folder: Path) -> list[Path]:
+    """The personas' files in ``folder``; none where there is no such folder."""
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix == ".toml")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise SettingsError(
+            f"The personas in {folder} cannot be looked for: {(error.strerror or str(error)).lower()}. "
+            f"Give Conch a folder that it may read (data_dir)."
+        ) from error
 
 
 def _read(path: Path) -> Persona:

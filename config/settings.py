@@ -40,6 +40,11 @@ def _network(text: str) -> str:
     return text
 
 
+def _lookable(name: str) -> str:
+    name.encode("idna")  # raises UnicodeError, a ValueError, for an empty part or one of more than 63 characters
+    return name
+
+
 Count = Annotated[int, Field(strict=True, ge=0)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
 Flag = Annotated[bool, Field(strict=True)]
@@ -107,7 +112,9 @@ class WebSettings(Section):
 
     enabled: Flag
     host: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9.:\-]+$", description='a host name or an address such as "127.0.0.1"')
+        str,
+        Field(pattern=r"^[A-Za-z0-9.:\-]+$", description='a host name or an address such as "127.0.0.1"'),
+        AfterValidator(_lookable),
     ]
     port: Annotated[int, Field(strict=True, ge=0, le=65535)]
     hosts: Annotated[tuple[HostName, ...], Field(description='a list of host names such as ["chat.example.org"]')]
@@ -184,7 +191,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     known = keys()
     if file is None and environ.get(FILE_VARIABLE):
         file = Path(environ[FILE_VARIABLE])
-    elif file is None and Path("conch.toml").exists():
+    elif file is None and _is_there(Path("conch.toml")):
         file = Path("conch.toml")
     defaults = {key: Given(given.value, "default") for key, given in read_file(DEFAULTS, known).items()}
     layers = [defaults, read_file(file, known) if file else {}, read_environment(environ, known), read_tokens(environ)]
@@ -200,6 +207,16 @@ def load(file: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     settings._origin.update({key: merged[key].origin for key in known})
     _check_together(settings)
     return settings
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:  # the working directory may not be searched
+        raise SettingsError(
+            f"Nobody can tell whether there is a {file} in {Path.cwd()}: {(error.strerror or str(error)).lower()}. "
+            f"Start Conch in another folder, or set {FILE_VARIABLE}."
+        ) from error
 
 
 def keys() -> Known:

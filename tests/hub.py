@@ -15,17 +15,19 @@ COMMIT = "c" * 40
 
 @dataclass
 class Hub:
-    """``commit`` is what main stands for now; models other than ``name`` do not exist."""
+    """``commit`` is what main stands for now; models other than ``name`` do not exist. ``told`` are sizes that it
+    tells in place of the true ones."""
 
     files: Mapping[str, bytes]
     name: str = "some/model"
     commit: str = COMMIT
     address: str = ""
     asked: list[str] = field(default_factory=list)
+    told: Mapping[str, int] = field(default_factory=dict)
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body for a path."""
-        file = path.rsplit("/", 1)[-1]
+        file = path.partition("?")[0].rsplit("/", 1)[-1]
         if f"/{self.name}/" not in path:
             return 404, {"X-Error-Code": "RepoNotFound"}, b"{}"
         if "/resolve/" in path and file in self.files:
@@ -38,7 +40,8 @@ class Hub:
             ]
             return 200, {"Content-Type": "application/json"}, json.dumps(entries).encode()
         if "/revision/" in path and file in ("main", self.commit):
-            told = {"id": self.name, "sha": self.commit, "siblings": [{"rfilename": name} for name in self.files]}
+            siblings = [{"rfilename": name, "size": self.told.get(name, len(b))} for name, b in self.files.items()]
+            told = {"id": self.name, "sha": self.commit, "siblings": siblings}
             return 200, {"Content-Type": "application/json"}, json.dumps(told).encode()
         return 404, {"X-Error-Code": "RevisionNotFound"}, b"{}"
 

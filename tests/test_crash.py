@@ -95,7 +95,7 @@ async def test_what_is_forgotten_is_in_no_file_although_somebody_reads_and_is_no
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM turns").fetchone()
             forgetting = asyncio.create_task(browser.http.post("/api/forget", json={}))
-            while await browser.look():  # noqa: ASYNC110  # another process has it; nothing tells when
+            while (await browser.http.get("/api/conversations")).json():  # noqa: ASYNC110  # in another process
                 await asyncio.sleep(0.02)
             assert holding(marker, program.data), "a reader that keeps nothing back proves nothing"
             reader.execute("COMMIT")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,8 +62,8 @@ def test_a_model_is_downloaded_once_without_code_and_stays_at_its_commit(tmp_pat
     with serve(Hub(FILES)) as hub:
         found, told = find(tmp_path, hub.address)
         assert sorted(file.name for file in Path(found).iterdir()) == ["config.json", "model.safetensors"]
-        assert told[0] == ["download", None]
-        assert told[-1] == ["download", 1.0]
+        assert told[0] == ["download 0.1 MB", None]
+        assert told[-1] == ["download 0.1 MB", 1.0]
         hub.commit = "d" * 40
         hub.asked.clear()
         assert find(tmp_path, hub.address) == [found, []]
@@ -90,6 +91,33 @@ def test_a_model_with_pickled_weights_only_is_refused(tmp_path: Path) -> None:
     with serve(Hub({name: body for name, body in FILES.items() if "safetensors" not in name})) as hub:
         found, _ = find(tmp_path, hub.address)
     assert "safetensors" in found
+
+
+def test_a_model_too_large_for_the_disk_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+    with serve(Hub(FILES, told={"model.safetensors": 10**18, "code.py": 10**19})) as hub:
+        found, told = find(tmp_path, hub.address)
+        assert re.match(
+            r"error: some/model takes 1000000000\.0 GB in .*, where [\d.]+ [GM]B are free: make room", found
+        )
+        assert told == []
+        assert [path for path in hub.asked if "/resolve/" in path] == []
+    assert not (tmp_path / "models").exists()
+
+
+def test_what_an_earlier_download_left_needs_no_room_again(tmp_path: Path) -> None:
+    blobs = tmp_path / "models" / "hub" / "models--some--model" / "blobs"
+    blobs.mkdir(parents=True)
+    with (blobs / "begun.incomplete").open("wb") as begun:
+        begun.truncate(2**42)
+    with serve(Hub(FILES, told={"model.safetensors": 2**42})) as hub:
+        _, told = find(tmp_path, hub.address)
+    assert told[0] == ["download 4398.0 GB", None]
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/model", "~nosuchuser"])
+def test_a_home_of_nobody_is_said(tmp_path: Path, name: str) -> None:
+    found, _ = find(tmp_path, "http://127.0.0.1:9", name)
+    assert found.startswith(f"error: {name!r} is neither a folder nor a model's name") or "engine.model" in found
 
 
 def test_without_a_hub_a_sentence_says_what_to_do(tmp_path: Path) -> None:

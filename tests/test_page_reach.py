@@ -120,7 +120,7 @@ async def test_axe_finds_nothing_wrong_at_the_door(browser: Browser, tmp_path: P
 
 @pytest.mark.parametrize(
     ("locale", "language", "box"),
-    [("ko-KR", "ko", "질문"), ("zh-TW", "zh", "你的问题"), ("fr-FR", "en", "Your question")],
+    [("ko-KR", "ko", "질문"), ("zh-TW", "zh", "您的问题"), ("fr-FR", "en", "Your question")],
 )
 async def test_the_browsers_language_is_the_pages(
     browser: Browser, tmp_path: Path, locale: str, language: str, box: str

@@ -60,6 +60,7 @@ async def used(folder: Path) -> AsyncIterator[set[str]]:
         await store.glance("nothing", "web:ann:1", ANN)
         await store.path(again.id)
         await store.children(first.id)
+        await store.made_from(first.id)
         await store.pending(["web:", ""])
         await store.unshown("web:")
         await store.spends(ANN, NOON)

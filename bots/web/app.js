@@ -24,9 +24,9 @@ const state = {
 };
 
 const thread = new Thread(at("thread"), {
-  edit: (view, text) => ask(`/api/turns/${view.id}/edit`, { text }),
-  regenerate: (view) => again(view, `/api/turns/${view.id}/regenerate`),
-  proceed: (view) => again(view, `/api/turns/${view.last}/proceed`),
+  edit,
+  regenerate: (view) => ask(`/api/turns/${view.id}/regenerate`, {}, view.id),
+  proceed: (view) => ask(`/api/turns/${view.last}/proceed`, {}, view.id),
   undo,
   tell,
 });
@@ -44,6 +44,7 @@ const line = new Line({
   down: () => banner(say("web-offline"), { of: "line", act: say("web-try-now") }),
   crowded: () => banner(say("web-crowded"), { of: "line", act: say("web-wake") }),
   sent,
+  taken: (entry) => thread.unpend(entry),
   late: () => thread.late(),
   refused,
 });
@@ -77,8 +78,7 @@ function ended() {
 function submit() {
   const text = box.value.trim();
   if (!text) return;
-  const limit = state.me.characters;
-  if (limit && [...text].length > limit) return refuse(say("web-characters", { count: [...text].length, limit }));
+  if (!fits(text)) return;
   if (state.conversation === null) begin(newId());
   const kept = state.conversations.some((one) => one.id === state.conversation);
   const body = state.persona && !kept ? { text, persona: state.persona } : { text };
@@ -88,6 +88,21 @@ function submit() {
   toNewest();
   redraw();
   box.focus();
+}
+
+// Is it short enough to be asked? Says so where it is not.
+function fits(text) {
+  const limit = state.me.characters;
+  const count = [...text].length;
+  if (!limit || count <= limit) return true;
+  refuse(say("web-characters", { count, limit }));
+  return false;
+}
+
+function edit(view, text) {
+  if (!fits(text)) return false;
+  ask(`/api/turns/${view.id}/edit`, { text }, view.id);
+  return true;
 }
 
 // The first question gives the conversation its address.
@@ -100,43 +115,39 @@ function begin(id) {
   line.turn();
 }
 
-// Into the outbox, and from there to Conch, once, however often it takes.
-function ask(path, body) {
+// Into the outbox, and from there to Conch, once, however often it takes. `target`: the turn that it is to change.
+function ask(path, body, target = null) {
   refuse("");
   const entry = {
     event: newId(),
     path,
     body,
+    target,
     conversation: state.conversation,
     after: thread.newest?.last ?? 0,
     at: Date.now(),
     number: state.number++,
   };
   post(entry);
+  if (target) thread.pend(entry);
   line.now();
   line.flush();
   return entry;
-}
-
-function again(view, path) {
-  thread.busy(view.id);
-  ask(path, {});
 }
 
 function sent(entry, turn) {
   if (entry.conversation === state.conversation) thread.settle(entry, turn);
 }
 
-// No: the sentence stands by the box, and the text is in it again.
+// No: the sentence stands by the box, and the text is in it again, or in that of the question that was edited.
 function refused(error, entry) {
-  if (entry?.body.text !== undefined && entry.path.endsWith("/send")) {
-    const here = entry.conversation === state.conversation;
+  const here = entry?.conversation === state.conversation;
+  if (entry && here) thread.unpend(entry);
+  if (entry?.body.text !== undefined && !(here && thread.reopen(entry))) {
     const typed = here ? box.value : draft(entry.conversation);
     const text = typed.trim() ? `${entry.body.text}\n\n${typed}` : entry.body.text;
-    if (here) {
-      thread.unpend(entry);
-      write(text);
-    } else keepDraft(entry.conversation, text);
+    if (here) write(text);
+    else keepDraft(entry.conversation, text);
   }
   refuse(error.message || say("web-bad-request"));
   thread.refresh();
@@ -233,7 +244,7 @@ function open(id) {
   choose("last", id);
   refuse("");
   write(draft(id ?? "new"));
-  for (const entry of outbox()) if (entry.conversation === id && entry.path.endsWith("/send")) thread.pend(entry);
+  for (const entry of outbox()) if (entry.conversation === id) thread.pend(entry);
   redraw();
   toNewest();
   line.turn();

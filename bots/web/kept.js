@@ -12,13 +12,13 @@ function read(key) {
 }
 
 function write(key, value) {
-  if (value === null) here.delete(key);
-  else here.set(key, value);
   try {
     if (value === null) localStorage.removeItem(key);
     else localStorage.setItem(key, value);
+    here.delete(key); // one copy alone: what another tab removes must not come back from here
   } catch {
-    // kept in `here`
+    if (value === null) here.delete(key);
+    else here.set(key, value);
   }
 }
 

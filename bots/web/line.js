@@ -1,12 +1,14 @@
 // The line to Conch: the stream that is followed and found again, and the outbox that is emptied in order.
 
 import { drop, outbox, unsent } from "./kept.js";
-import { call, follow, introduce, Refusal } from "./net.js";
+import { Broken, call, follow, introduce, Refusal } from "./net.js";
 
 const WAITS = [0.3, 1, 2, 4, 8, 15]; // seconds between two tries, with some chance in them
+const MOST_FAILURES = 5; // of Conch itself at one entry, before the next have their turn
 const HIDDEN_SECONDS = 20; // a page that nobody sees rests, and leaves its connection to others
 
-// on: {where(): what to follow, event(name, data), up(), down(), crowded(), refused(error)}
+// on: {where(): what to follow, event(name, data), up(), down(), crowded(),
+//      sent(entry, turn), taken(entry): by another tab, late(entry), refused(error, entry)}
 export class Line {
   #on;
   #following = null;
@@ -124,6 +126,7 @@ export class Line {
   }
 
   async #deliver(entry) {
+    let failures = 0;
     for (let tries = 0; unsent(entry); tries++) {
       try {
         const { turn } = await call(entry.path, { ...entry.body, event: entry.event });
@@ -131,15 +134,17 @@ export class Line {
         this.#on.sent(entry, turn);
         return;
       } catch (error) {
-        if (error instanceof Refusal) {
+        const givenUp = error instanceof Broken && ++failures >= MOST_FAILURES;
+        if (error instanceof Refusal || givenUp) {
           drop(entry);
-          this.#on.refused(error, entry);
+          this.#on.refused(givenUp ? new Refusal(500, error.said) : error, entry);
           return;
         }
         this.#on.late(entry);
         await this.#rest(tries);
       }
     }
+    this.#on.taken(entry);
   }
 
   // Until the stream is back or a while has passed.

@@ -13,8 +13,17 @@ export class Refusal extends Error {
 
 export class Unreachable extends Error {}
 
+// Conch was reached and failed; often the next try succeeds, but not for ever.
+export class Broken extends Unreachable {
+  constructor(said) {
+    super(said.cause);
+    this.said = said;
+  }
+}
+
 const CALL_SECONDS = 30;
 const PASSING = [408, 425, 500, 502, 503, 504]; // the same call may succeed a moment later
+const PROXYS = [407, 408, 425, 429]; // what stands between says so, and may change its mind
 
 let onKeyNeeded = async () => {};
 export const whenKeyNeeded = (ask) => {
@@ -41,13 +50,20 @@ async function once(path, body) {
       if (answer.ok) throw new Unreachable("not an answer of Conch"); // a proxy's page, a hotel's login
     }
     if (answer.ok) return said;
-    if (PASSING.includes(answer.status) || !said.cause) throw new Unreachable(String(answer.status));
-    throw new Refusal(answer.status, said);
+    throw failure(answer.status, said);
   } catch (error) {
-    throw error instanceof Refusal ? error : new Unreachable(error.message);
+    throw error instanceof Refusal || error instanceof Unreachable ? error : new Unreachable(error.message);
   } finally {
     clearTimeout(timer);
   }
+}
+
+// What a call that was answered with no is: final or not. `said` is {} where the answer was not of Conch.
+function failure(status, said) {
+  if (said?.cause === "failed" && status === 500) return new Broken(said);
+  if (said?.cause && !PASSING.includes(status)) return new Refusal(status, said);
+  if (status >= 400 && status < 500 && !PROXYS.includes(status)) return new Refusal(status, { cause: "bad-request" });
+  return new Unreachable(String(status));
 }
 
 // Who we are to Conch. Made anew when the cookie has gone; asks for the access key where one is needed.

@@ -1,9 +1,10 @@
 // The conversation: each question with its answer, patched in place so that what is read stays where it is.
 
 import { button, copy, icon, make, parsed } from "./make.js";
+import { PendingChange, PendingQuestion } from "./pending.js";
 import { say } from "./words.js";
 
-// on: what the buttons do: {edit(view, text), regenerate(view), proceed(view), undo(view), tell(sentence)}.
+// on: what the buttons do: {edit(view, text): was it taken?, regenerate(view), proceed(view), undo(view), tell(sentence)}.
 export class Thread {
   #root;
   #on;
@@ -66,29 +67,35 @@ export class Thread {
       // One path may have been read just before it was accepted; a second without it means that it was taken back.
       if (pending.turn && (this.#has(pending.turn) || ++pending.missed > 1)) this.unpend(pending.entry);
     }
-    this.#matchPending();
+    this.#placePending();
   }
 
   answer(change) {
     this.#shown.find((exchange) => exchange.view.id === change.id)?.grow(change);
   }
 
-  busy(id) {
-    this.#shown.find((exchange) => exchange.view.id === id)?.busy();
-  }
-
-  // Questions on their way.
+  // What is on its way: a question, or what changes a turn (`entry.target`).
   pend(entry) {
     if (this.#pending.has(entry.event)) return;
-    const pending = new Pending(entry);
+    const pending = entry.target ? new PendingChange(entry) : new PendingQuestion(entry);
     this.#pending.set(entry.event, pending);
-    this.#root.append(pending.element);
-    this.#matchPending();
+    if (pending.element) this.#root.append(pending.element);
+    this.#placePending();
   }
 
   unpend(entry) {
-    this.#pending.get(entry.event)?.element.remove();
+    const pending = this.#pending.get(entry.event);
     this.#pending.delete(entry.event);
+    pending?.remove();
+    if (entry.target) this.#placePending();
+  }
+
+  // An edit that was refused: its text is in the box of its turn again. False where that cannot be.
+  reopen(entry) {
+    const exchange = this.#shown.find(({ view }) => view.id === entry.target);
+    if (!exchange || exchange.editing) return false;
+    exchange.edit(entry.body.text);
+    return true;
   }
 
   late() {
@@ -109,13 +116,17 @@ export class Thread {
   }
 
   #has(turn) {
-    return this.#shown.some(({ view }) => view.id === turn);
+    return this.#shown.some(({ view }) => view.id === turn || view.last === turn);
   }
 
   // A question that is there already, while only its acknowledgement was lost, is not shown twice.
-  #matchPending() {
+  #placePending() {
     const taken = new Set();
     for (const pending of this.#pending.values()) {
+      if (!pending.element) {
+        pending.place(this.#shown);
+        continue;
+      }
       const match = this.#shown.find(
         ({ view }) => view.id > pending.entry.after && view.question === pending.entry.body.text && !taken.has(view.id),
       );
@@ -130,6 +141,8 @@ class Exchange {
   #on;
   #html = [];
   #latest = false;
+  #waiting = null; // what was asked of this turn and is on its way: a PendingChange
+  #told = "";
   #question = make("div.question", { dir: "auto" });
   #questionBar = make("div.actions");
   #answer = make("div.answer");
@@ -159,6 +172,26 @@ class Exchange {
     this.#youHeading.textContent = say("web-you");
     this.#answerHeading.textContent = say("web-answer");
     for (const block of this.#answer.children) dress(block, this.#on);
+    this.#say();
+    this.#buttons();
+  }
+
+  get editing() {
+    return this.#question.classList.contains("editing");
+  }
+
+  // What a person reads as the question: also an edit that is on its way.
+  get #asked() {
+    return this.#waiting?.entry.body.text ?? this.view.question;
+  }
+
+  // `pending` is on its way; null: `was` no longer is.
+  waits(pending, was = null) {
+    if (pending === null && was !== this.#waiting) return;
+    this.#waiting = pending;
+    this.element.classList.toggle("waiting", pending !== null);
+    if (!this.editing) this.#ask();
+    this.#say();
     this.#buttons();
   }
 
@@ -166,7 +199,7 @@ class Exchange {
     const changed = view.question !== this.view.question;
     const ended = this.view.live && !view.live;
     this.view = view;
-    if (changed) this.#ask();
+    if (changed && !this.#waiting) this.#ask();
     if (!view.live) this.#blocks(view.blocks);
     if (ended || !view.live) this.#say("");
     this.#notes.replaceChildren(...(view.notes ?? []).map((note) => make("p", { className: view.ended }, note)));
@@ -190,7 +223,7 @@ class Exchange {
   }
 
   // Pressed: nothing more until Conch answers. (A disabled button would lose the focus.)
-  busy() {
+  #busy() {
     for (const element of this.#bar.children) {
       element.setAttribute("aria-disabled", "true");
       element.onclick = null;
@@ -201,10 +234,14 @@ class Exchange {
     this.#buttons();
   }
 
-  #say(state) {
+  // Where the answer is; what is on its way comes first.
+  #say(told = this.#told) {
+    this.#told = told;
+    const state = this.#waiting?.sentence ?? told;
     if (this.#state.dataset.state === state) return;
     this.#state.dataset.state = state;
-    this.#state.replaceChildren(...(state ? [make("span.dots", { "aria-hidden": "true" }, make("i"), make("i"), make("i")), state] : []));
+    const dots = this.#waiting ? [] : [make("span.dots", { "aria-hidden": "true" }, make("i"), make("i"), make("i"))];
+    this.#state.replaceChildren(...(state ? [...dots, state] : []));
   }
 
   #blocks(html) {
@@ -225,7 +262,7 @@ class Exchange {
   }
 
   #ask() {
-    this.#question.replaceChildren(this.view.question);
+    this.#question.replaceChildren(this.#asked ?? "");
     this.#question.classList.remove("editing");
   }
 
@@ -233,18 +270,19 @@ class Exchange {
     const { view } = this;
     if (!view.id) return;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.dataset?.does : null;
-    const asks = this.#question.classList.contains("editing") ? [] : [act("edit", "edit", say("web-edit"), () => this.edit())];
+    const asks = this.editing ? [] : [act("edit", "edit", say("web-edit"), () => this.edit())];
     const does = [];
     if (!view.live) {
       if (view.text) does.push(act("copy", "copy", say("web-copy"), (event) => this.#copy(event.currentTarget)));
       if (this.#latest) {
         does.push(act("regenerate", "again", say("web-regenerate"), () => this.#on.regenerate(view)));
-        if (view.ended === "length") does.push(act("proceed", "proceed", say("web-proceed"), () => this.#on.proceed(view), true));
+        if (view.proceeds) does.push(act("proceed", "proceed", say("web-proceed"), () => this.#on.proceed(view), true));
       }
     }
     if (this.#latest) does.push(act("undo", "undo", say("web-undo"), () => this.#on.undo(view)));
     this.#questionBar.replaceChildren(...asks);
     this.#bar.replaceChildren(...does);
+    if (this.#waiting) this.#busy();
     if (focused) this.element.querySelector(`[data-does="${focused}"]`)?.focus();
   }
 
@@ -252,9 +290,10 @@ class Exchange {
     tick(element, (await copy(this.view.text)), this.#on);
   }
 
-  // The question becomes a box; Enter asks it anew, Escape leaves it as it was.
-  edit() {
-    const box = make("textarea", { value: this.view.question, dir: "auto", rows: 1, "aria-label": say("web-edit-label") });
+  // The question becomes a box with `text` in it; Enter asks it anew, Escape leaves it as it was.
+  edit(text = this.#asked) {
+    const elsewhere = document.activeElement?.matches("textarea, input, dialog *"); // nobody is torn from what they write
+    const box = make("textarea", { value: text, dir: "auto", rows: 1, "aria-label": say("web-edit-label") });
     const leave = () => {
       this.#ask();
       this.#buttons();
@@ -262,9 +301,7 @@ class Exchange {
     };
     const save = () => {
       const text = box.value.trim();
-      if (!text || text === this.view.question) return leave();
-      this.#on.edit(this.view, text);
-      leave();
+      if (!text || text === this.#asked || this.#on.edit(this.view, text)) leave();
     };
     const choices = make(
       "div.choices",
@@ -285,37 +322,9 @@ class Exchange {
     this.#question.classList.add("editing");
     this.#buttons();
     fit(box);
+    if (elsewhere) return;
     box.focus();
     box.setSelectionRange(box.value.length, box.value.length);
-  }
-}
-
-// A question that is on its way to Conch.
-class Pending {
-  turn = null;
-  missed = 0;
-  #state = make("p.state");
-  #late = false;
-
-  constructor(entry) {
-    this.entry = entry;
-    this.element = make(
-      "article.pending",
-      {},
-      make("div.asked", {}, make("div.question", { dir: "auto" }, entry.body.text)),
-      this.#state,
-    );
-    this.speak();
-  }
-
-  late() {
-    if (this.#late) return;
-    this.#late = true;
-    this.speak();
-  }
-
-  speak() {
-    this.#state.textContent = say(this.#late ? "web-unsent" : "web-sending");
   }
 }
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 Progress = Callable[[str, float | None], None]
 """Called with a stage and how much of it is done (0 to 1; None: unknown). Stages, in order, some of which may be left
-out: ``libraries``, ``download``, ``convert``, ``weights``, ``warmup``."""
+out: ``libraries``, ``download`` (where the hub tells it, with the size: ``download 14.5 GB``), ``convert``,
+``weights``, ``warmup``."""
 
 OPENCHAT_MODEL = "openchat/openchat-3.5-0106"
 SMOLLM2_MODEL = "SmolLM2-135M-Instruct"

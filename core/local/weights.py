@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
+from fnmatch import fnmatch
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ log = logging.getLogger(__name__)
 FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 """What is downloaded: never code, never pickles."""
 REVISIONS = "revisions.json"
+HUB_SECONDS = 10.0
+"""How long the hub may take to tell a size: as long as its own library waits for an answer."""
 
 
 def locate(options: LocalOptions, *, cuda: bool, progress: Progress) -> Path:
@@ -30,7 +34,7 @@ def locate(options: LocalOptions, *, cuda: bool, progress: Progress) -> Path:
     if name == SMOLLM2_MODEL or (name == "auto" and not cuda):
         return smollm2.converted(options.cache_folder, lambda done: progress("convert", done))
     if name != "auto":
-        folder = Path(name).expanduser()
+        folder = _at_home(name)
         return _checked(folder, name) if folder.is_dir() else _from_hub(name, options, progress)
     try:
         return _from_hub(OPENCHAT_MODEL, options, progress)
@@ -40,6 +44,13 @@ def locate(options: LocalOptions, *, cuda: bool, progress: Progress) -> Path:
             raise
         log.warning("%s The small model %s answers instead.", error, SMOLLM2_MODEL)
         return smollm2.converted(options.cache_folder, lambda done: progress("convert", done))
+
+
+def _at_home(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # a home of nobody
+        return Path(name)
 
 
 def _checked(folder: Path, name: str) -> Path:
@@ -78,9 +89,13 @@ def _from_hub(name: str, options: LocalOptions, progress: Progress) -> Path:
                 return _remember(options, pinned, name, _checked(Path(found), name))
             except LocalEntryNotFoundError:
                 continue
-        progress("download", None)
+        size = _size(name, revision)
+        _check_room(name, own, size)
+        stage = f"download {_bytes(size)}" if size else "download"
+        progress(stage, None)
+        bar = _bar(progress, stage)
         found = snapshot_download(
-            name, revision=revision, cache_dir=own, allow_patterns=FILES, tqdm_class=_bar(progress), max_workers=4
+            name, revision=revision, cache_dir=own, allow_patterns=FILES, tqdm_class=bar, max_workers=4
         )
         return _remember(options, pinned, name, _checked(Path(found), name))
     except HFValidationError as error:
@@ -111,6 +126,36 @@ def _from_hub(name: str, options: LocalOptions, progress: Progress) -> Path:
         ) from error
 
 
+def _size(name: str, revision: str | None) -> int:
+    """The bytes that would be downloaded; 0 where the hub does not tell."""
+    from huggingface_hub import HfApi
+
+    try:
+        told = HfApi().model_info(name, revision=revision or "main", files_metadata=True, timeout=HUB_SECONDS)
+    except Exception as error:  # whatever it is, the download meets it again, and what is wrong is said there
+        log.debug("the hub does not tell the size of %s: %s", name, first_line(error))
+        return 0
+    return sum(
+        file.size or 0 for file in told.siblings or [] if any(fnmatch(file.rfilename, wanted) for wanted in FILES)
+    )
+
+
+def _check_room(name: str, cache: Path, size: int) -> None:
+    """EngineError if ``size`` bytes, less what an earlier download left of them, do not fit where ``cache`` is."""
+    blobs = cache / f"models--{name.replace('/', '--')}" / "blobs"
+    begun = sum(file.stat().st_size for file in blobs.iterdir()) if blobs.is_dir() else 0
+    free = shutil.disk_usage(next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())).free
+    if size - begun > free:
+        raise EngineError(
+            f"{name} takes {_bytes(size - begun)} in {cache}, where {_bytes(free)} are free: "
+            f"make room, set data_dir to another disk, or set engine.model to {SMOLLM2_MODEL}."
+        )
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 def _remember(options: LocalOptions, pinned: dict[str, str], name: str, folder: Path) -> Path:
     """Write down the commit that a name stood for the first time, so that a later start loads the same model."""
     commit = folder.name
@@ -135,7 +180,7 @@ def _read(file: Path) -> dict[str, str]:
     return pinned if isinstance(pinned, dict) else {}
 
 
-def _bar(progress: Progress) -> Any:
+def _bar(progress: Progress, stage: str) -> Any:
     """A progress bar for huggingface_hub that draws nothing and tells ``progress`` the share of the bytes."""
     from tqdm import tqdm  # type: ignore[import-untyped]  # comes without types
 
@@ -151,6 +196,6 @@ def _bar(progress: Progress) -> Any:
         def update(self, n: float | None = 1) -> None:
             super().update(n)
             if self.unit == "B" and self.total:
-                progress("download", min(self.n / self.total, 1.0))
+                progress(stage, min(self.n / self.total, 1.0))
 
     return Bar

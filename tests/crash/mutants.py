@@ -22,7 +22,8 @@ from core.limits import Spend
 from core.messages import Turn
 from core.store import NewTurn, Store
 
-LATE_SECONDS = 0.3
+LATE_SECONDS = 3.0
+"""Longer than answers take, so that every kill meets a yes that is not committed."""
 DATABASE = "conch.db"
 
 
