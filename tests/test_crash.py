@@ -19,6 +19,8 @@ from tests.crash.web import Browser, Web
 
 SECONDS = 30.0
 """After so long something hangs."""
+MUTANT_SECONDS = 8.0
+"""How long to wait for what a Conch that is broken on purpose has lost."""
 
 
 @asynccontextmanager
@@ -45,13 +47,15 @@ async def test_twenty_kills_lose_double_and_reorder_nothing(tmp_path: Path) -> N
 
 async def test_a_conch_that_says_yes_before_it_commits_is_seen_to_lose_messages(tmp_path: Path) -> None:
     random = Random(2)
-    verdict, _ = await crash(Web(random), 2, random, tmp_path, ("tests.crash.mutants", "late"))
+    late = "tests.crash.mutants", "late"
+    verdict, _ = await crash(Web(random), 1, random, tmp_path, late, MUTANT_SECONDS)
     assert verdict.lost > 0
 
 
 async def test_a_conch_that_does_not_know_events_again_is_seen_to_double_messages(tmp_path: Path) -> None:
     random = Random(2)
-    verdict, _ = await crash(Web(random, answers_lost=0.6), 2, random, tmp_path, ("tests.crash.mutants", "keyless"))
+    keyless = "tests.crash.mutants", "keyless"
+    verdict, _ = await crash(Web(random, answers_lost=0.6), 2, random, tmp_path, keyless, MUTANT_SECONDS)
     assert verdict.doubled > 0
 
 

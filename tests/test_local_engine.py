@@ -345,8 +345,9 @@ async def test_four_bit_answers_on_the_cpu() -> None:
         assert "Linear4bit" in kinds
         assert "Linear" not in kinds
         weight = spy.loaded.model.model.layers[0].mlp.up_proj.weight
-        assert weight.quant_state.quant_type == "nf4"
-        assert weight.quant_state.nested, "double quantization"
+        state = weight.quant_state  # where the CPU has AVX512-BF16, the first product has packed it anew
+        assert getattr(state, "original_nested", state.nested), "double quantization"
+        assert state.quant_type == "nf4"
         assert weight.numel() == 64 * 128 // 2, "two weights a byte"
         assert engine.description == "tiny: 4 bit, float32 on cpu"
         answer = await ask(engine, "Hi")

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 from tempfile import TemporaryDirectory
 
-from tests.crash.campaign import run
+from tests.crash.campaign import PATIENCE_SECONDS, run
 from tests.crash.judge import Verdict
 from tests.crash.platforms import Platform
 from tests.crash.program import Program
@@ -43,12 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def crash(
-    platform: Platform, kills: int, random: Random, folder: Path, module: Sequence[str] = ("bots",)
+    platform: Platform,
+    kills: int,
+    random: Random,
+    folder: Path,
+    module: Sequence[str] = ("bots",),
+    patience: float = PATIENCE_SECONDS,
 ) -> tuple[Verdict, list[float]]:
     """One run of the program ``module``. Returns the verdict, and how many seconds the starts took."""
     program = Program(folder, platform.settings, module)
     try:
-        return await run(platform, program, kills=kills, random=random), program.starts
+        return await run(platform, program, kills=kills, random=random, patience=patience), program.starts
     finally:
         await program.close()
 

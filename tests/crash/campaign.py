@@ -25,8 +25,10 @@ MOMENTS = ("answering", "sending", "answering", "starting", "answering", "any")
 """When the process is killed, in turn: at least half between a yes and the end of that answer."""
 
 
-async def run(platform: Platform, program: Program, *, kills: int, random: Random) -> Verdict:
-    """Kill the program so many times while people talk to it, then let them judge."""
+async def run(
+    platform: Platform, program: Program, *, kills: int, random: Random, patience: float = PATIENCE_SECONDS
+) -> Verdict:
+    """Kill the program so many times while people talk to it, then, ``patience`` seconds later, let them judge."""
     book = Book()
     await program.start()
     await program.ready()
@@ -49,7 +51,7 @@ async def run(platform: Platform, program: Program, *, kills: int, random: Rando
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await asyncio.gather(*talks)
             with suppress(TimeoutError):  # what has no end by then is the judge's business
-                async with asyncio.timeout(PATIENCE_SECONDS - program.starts[-1]):
+                async with asyncio.timeout(max(patience - program.starts[-1], 0)):
                     await book.until(lambda: not book.unanswered())
             seen = [answer for client in clients for answer in await client.look()]
         finally:

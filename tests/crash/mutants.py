@@ -22,13 +22,13 @@ from core.limits import Spend
 from core.messages import Turn
 from core.store import NewTurn, Store
 
-LATE_SECONDS = 3.0
-"""Longer than answers take, so that every kill meets a yes that is not committed."""
+LATE_SECONDS = 2.0
+"""What was said yes to in the last so many seconds is not committed yet."""
 DATABASE = "conch.db"
 
 
 class LateStore(Store):
-    """Says yes, lets the answer begin, and commits later: all happens in a copy that is put back now and then."""
+    """Says yes, lets the answer begin, and commits later: all happens in a copy that is put back when it is old."""
 
     @classmethod
     @asynccontextmanager
@@ -52,8 +52,8 @@ async def _commit_late(store: Store, folder: Path) -> None:
         copy = folder / f"{DATABASE}.{number}"
         copy.unlink(missing_ok=True)
         await store.backup(copy)
-        copy.replace(folder / DATABASE)
         await asyncio.sleep(LATE_SECONDS)
+        copy.replace(folder / DATABASE)
 
 
 class KeylessStore(Store):
