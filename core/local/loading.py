@@ -1,4 +1,4 @@
-"""From options to a model that can run: which numbers it computes in, what goes on the GPU, 4 bit, offload.
+"""From options to a model that can run: which numbers it computes in, what goes where, 4 bit, offload, rows.
 
 Everything here runs in the engine's own thread.
 """
@@ -6,6 +6,7 @@ Everything here runs in the engine's own thread.
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
@@ -20,20 +21,17 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.utils import logging as transformers_logging
 
 from core.errors import EngineError
-from core.local.failure import first_line
+from core.local.failure import first_line, out_of_memory
 from core.local.options import LocalOptions, Progress
-from core.local.placement import Part, Place, place
+from core.local.placement import Part
+from core.local.plan import NF4_BITS, DoesNotFit, Free, Plan, Shape, Speeds
+from core.local.plan import plan as make_plan
+from core.local.prefixes import Prefixes
+from core.local.runner import BatchRunner, SingleRunner, make_runner
 from core.local.weights import locate
 from core.prompt import OPENCHAT, ChatTokenizer, Prompt
 
 log = logging.getLogger(__name__)
-
-NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
-"""Per weight, with double quantization: 4 bits, one byte of scale per 64 weights, and a float per 256 scales."""
-WORKSPACE = 768 * 2**20
-"""Bytes kept free on the GPU for CUDA itself and what a forward pass needs besides the KV cache."""
-MEMORY_SHARE = 0.8
-"""Of the memory that is free, the most that weights take."""
 
 
 @dataclass(slots=True)
@@ -41,6 +39,7 @@ class Loaded:
     """A model that can run, with what its answers need. ``vocabulary`` is the number of ids that mean something."""
 
     model: Any
+    runner: BatchRunner | SingleRunner
     prompt: Prompt
     decode: Callable[[Sequence[int]], str]
     context_window: int
@@ -48,6 +47,14 @@ class Loaded:
     end_ids: frozenset[int]
     device: torch.device
     description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a model computes with, and where."""
+
+    device: torch.device
+    dtype: torch.dtype
 
 
 def load(options: LocalOptions, progress: Progress) -> Loaded:
@@ -62,31 +69,40 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        plan = _plan(folder, config, options, device)
+        plan, numbers = _plan(folder, config, options, device)
+        description = f"{folder.name}: {described(plan, numbers, _speeds(numbers.device))}"
+        log.info("the plan for %s", description)
         with _told(progress):
-            model = _model(folder, plan, options.offload_folder or options.cache_folder / "offload")
+            model = _model(folder, plan, numbers, options.offload_folder or options.cache_folder / "offload")
         openchat = "GPT4 Correct " in str(tokenizer.chat_template)
         prompt = Prompt(cast(ChatTokenizer, tokenizer), OPENCHAT if openchat else None)
-    except torch.OutOfMemoryError as error:
-        raise EngineError(
-            f"{folder.name} does not fit: {first_line(error)}. End what else uses the GPU, set engine.quantization to "
-            "4bit or engine.context_window to fewer tokens, or choose a smaller model."
-        ) from error
+        prefixes = Prefixes(plan.kept, plan.spilled)
+        runner = make_runner(model, plan.rows, plan.length, prefixes, device=numbers.device, dtype=numbers.dtype)
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
-        raise EngineError(
-            f"The model in {folder} cannot be loaded ({first_line(error)}). Set engine.model "
-            "to a chat model that transformers knows, or delete the folder so that it is made again."
-        ) from error
+        raise _unloadable(folder, error) from error
     backend = tokenizer.backend_tokenizer
     return Loaded(
         model=model,
+        runner=runner,
         prompt=prompt,
         decode=lambda ids: str(backend.decode(list(ids), skip_special_tokens=True)),
-        context_window=_context_window(config, options),
+        context_window=plan.length,
         vocabulary=min(prompt.size, _text(config).vocab_size),
         end_ids=_end_ids(model, tokenizer) | prompt.control_ids,
-        device=plan.device,
-        description=f"{folder.name}: {plan}",
+        device=numbers.device,
+        description=description,
+    )
+
+
+def _unloadable(folder: Path, error: Exception) -> EngineError:
+    if out_of_memory(error):
+        return EngineError(
+            f"{folder.name} does not fit: {first_line(error)}. End what else uses the memory, set engine.quantization "
+            "to 4bit or engine.context_window to fewer tokens, or choose a smaller model."
+        )
+    return EngineError(
+        f"The model in {folder} cannot be loaded ({first_line(error)}). Set engine.model "
+        "to a chat model that transformers knows, or delete the folder so that it is made again."
     )
 
 
@@ -102,57 +118,89 @@ def _device(wanted: str) -> torch.device:
     return torch.device("cuda", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a model is going to run. No places: all of it in memory, without further ado."""
-
-    device: torch.device
-    dtype: torch.dtype
-    quantized: bool
-    places: dict[str, Place]
-
-    def __str__(self) -> str:
-        where = sorted({"GPU" if place == 0 else str(place) for place in self.places.values()}) or ["cpu"]
-        numbers = str(self.dtype).removeprefix("torch.")
-        return f"{'4 bit, ' if self.quantized else ''}{numbers} on {', '.join(where)}"
-
-
-def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device) -> Plan:
+def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device) -> tuple[Plan, Numbers]:
     """What goes where, from what is free now: the GPU first, then memory, then disk."""
     cuda = device.type == "cuda"
     quantized = options.quantization == "4bit" or (options.quantization == "auto" and cuda)
     dtype = _dtype(options.dtype, device)
-    memory = int(psutil.virtual_memory().available * MEMORY_SHARE)
-    if cuda:
-        gpu = torch.cuda.mem_get_info(device)[0] - WORKSPACE
-        gpu -= options.slots * _context_window(config, options) * kv_bytes(config, dtype)
-        places = place(_parts(config, dtype, quantized), max(gpu, 0), memory)
-        if 0 in places.values():
-            return Plan(device, dtype, quantized, places)
+    shape = Shape(
+        tuple(_parts(config, dtype, quantized)), kv_bytes(config, dtype), _context(config, options), quantized
+    )
+    offload = options.offload_folder or options.cache_folder / "offload"
+    disk = shutil.disk_usage(next(place for place in (offload, *offload.absolute().parents) if place.exists())).free
+    gpu = torch.cuda.mem_get_info(device)[0] if cuda else 0
+    free = Free(gpu, psutil.virtual_memory().available, disk)
+    try:
+        plan = make_plan(shape, free, rows=options.slots, length=shape.context)
+    except DoesNotFit as error:
+        raise EngineError(
+            f"{folder.name} fits neither GPU nor memory, and what is left of it needs {error.missing / 1e9:.1f} GB more "
+            f"on the disk of {offload}: make room there, set engine.offload_folder to another disk, or choose a smaller "
+            "model."
+        ) from error
+    if cuda and not plan.cuda:
         log.warning("The GPU has too little free memory for any part of %s: the CPU computes.", folder.name)
-        return _plan(folder, config, replace(options, quantization="none"), torch.device("cpu"))
-    if quantized:
-        if sum(part.on_gpu for part in _parts(config, dtype, quantized)) <= memory:
-            return Plan(device, dtype, quantized, {"": "cpu"})
+        return _plan(folder, config, replace(options, device="cpu", quantization="none"), torch.device("cpu"))
+    if quantized and not plan.quantized:
         log.warning("%s does not fit into memory in 4 bit, and what goes to disk has 16.", folder.name)
-    elif sum(file.stat().st_size for file in folder.glob("*.safetensors")) * max(1, dtype.itemsize // 2) <= memory:
-        return Plan(device, dtype, False, {})
-    return Plan(device, dtype, False, place(_parts(config, dtype, False), 0, memory))
+    if plan.rows < options.slots:
+        log.warning("engine.slots is %d, but there is room for %d requests at once", options.slots, plan.rows)
+    return plan, Numbers(device, dtype)
 
 
-def _model(folder: Path, plan: Plan, offload_folder: Path) -> Any:
+def described(plan: Plan, numbers: Numbers, speeds: Speeds) -> str:
+    """The plan in a line of the log."""
+    where = "GPU" if plan.cuda else "CPU"
+    dtype = str(numbers.dtype).removeprefix("torch.")
+    parts = [f"{'4 bit, ' if plan.quantized else ''}{dtype} on the {where}, {plan.weights / 1e9:.1f} GB"]
+    parts += [
+        f"{size / 1e9:.1f} GB of it {place}"
+        for size, place in zip(plan.offloaded, ("in memory", "on disk"), strict=True)
+        if size
+    ]
+    parts.append(f"{plan.rows} at once with {plan.length} tokens each, {plan.kept + plan.spilled} more kept")
+    parts.append(f"about {1 / plan.step_seconds(speeds):.0f} tokens/s for one")
+    return "; ".join(parts)
+
+
+def _speeds(device: torch.device) -> Speeds:
+    """Bandwidths, measured by copies; that of the disk is a guess."""
+    size = 64 * 2**20
+    here = torch.zeros(size, dtype=torch.uint8, device=device)
+    read = _seconds(lambda: here.clone(), device)
+    if device.type != "cuda":
+        return Speeds(memory=2 * size / read)
+    there = torch.zeros(size, dtype=torch.uint8).pin_memory()
+    return Speeds(memory=2 * size / read, bus=size / _seconds(lambda: here.copy_(there, non_blocking=True), device))
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """The shortest of a few runs."""
+    took = []
+    for _ in range(4):
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        began = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        took.append(time.perf_counter() - began)
+    return min(took)
+
+
+def _model(folder: Path, plan: Plan, numbers: Numbers, offload_folder: Path) -> Any:
     """The model, where it is going to run."""
-    arguments: dict[str, Any] = {"dtype": plan.dtype}
+    arguments: dict[str, Any] = {"dtype": numbers.dtype}
     if plan.quantized:
         arguments["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=plan.dtype,
+            bnb_4bit_compute_dtype=numbers.dtype,
             # Lets parts be off the GPU, in 16 bit. Where all is on the CPU it would leave all of it unquantized.
             llm_int8_enable_fp32_cpu_offload=len(set(plan.places.values())) > 1,
         )
-    if plan.places:
+    if plan.quantized or plan.places != {"": "cpu"}:
         arguments["device_map"] = plan.places
         arguments["offload_folder"] = str(offload_folder)
     model = AutoModelForCausalLM.from_pretrained(
@@ -227,7 +275,7 @@ def _around(model: Any, layers_name: str, prefix: str = "") -> Iterator[tuple[st
             yield full, module
 
 
-def _context_window(config: Any, options: LocalOptions) -> int:
+def _context(config: Any, options: LocalOptions) -> int:
     """Tokens of prompt and answer that one request may have."""
     own = int(getattr(_text(config), "max_position_embeddings", 0) or 2048)
     if options.context_window > own:

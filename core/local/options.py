@@ -27,7 +27,8 @@ class LocalOptions:
 
     ``cache_folder`` keeps converted and downloaded weights. ``model`` is a name on the hub, a folder,
     ``SmolLM2-135M-Instruct`` or ``auto`` (OpenChat 3.5 on a CUDA GPU, else SmolLM2). ``revision`` is a tag or commit of
-    the hub; empty: the commit that the first download resolved. ``context_window`` is in tokens, 0 = the model's.
+    the hub; empty: the commit that the first download resolved. ``slots`` is how many requests run at once,
+    0 = as many as fit. ``context_window`` is in tokens, 0 = the model's, or what fits.
     ``progress`` is called in the event loop.
     """
 
@@ -38,7 +39,7 @@ class LocalOptions:
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     device: Literal["auto", "cuda", "cpu"] = "auto"
     offload_folder: Path | None = None
-    slots: int = 1
+    slots: int = 0
     context_window: int = 0
     progress: Progress = _silent
 
