@@ -39,6 +39,7 @@ class Loaded:
     """A model that can run, with what its answers need. ``vocabulary`` is the number of ids that mean something."""
 
     model: Any
+    plan: Plan
     runner: BatchRunner | SingleRunner
     prompt: Prompt
     decode: Callable[[Sequence[int]], str]
@@ -83,6 +84,7 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
     backend = tokenizer.backend_tokenizer
     return Loaded(
         model=model,
+        plan=plan,
         runner=runner,
         prompt=prompt,
         decode=lambda ids: str(backend.decode(list(ids), skip_special_tokens=True)),
@@ -166,12 +168,12 @@ def described(plan: Plan, numbers: Numbers, speeds: Speeds) -> str:
 def _speeds(device: torch.device) -> Speeds:
     """Bandwidths, measured by copies; that of the disk is a guess."""
     size = 64 * 2**20
-    here = torch.zeros(size, dtype=torch.uint8, device=device)
-    read = _seconds(lambda: here.clone(), device)
+    one, other = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2))
+    memory = 2 * size / _seconds(lambda: one.copy_(other), device)  # a copy reads and writes
     if device.type != "cuda":
-        return Speeds(memory=2 * size / read)
+        return Speeds(memory)
     there = torch.zeros(size, dtype=torch.uint8).pin_memory()
-    return Speeds(memory=2 * size / read, bus=size / _seconds(lambda: here.copy_(there, non_blocking=True), device))
+    return Speeds(memory, bus=size / _seconds(lambda: one.copy_(there, non_blocking=True), device))
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
