@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks import workloads
 from benchmarks.machine import description, quantile, table
+from benchmarks.peers import SETTINGS
 from core.messages import Message, window
 
 USERS = 16
@@ -204,7 +205,7 @@ async def eighth_turn(bench: Bench, number: int) -> None:
     """The eighth turn of a conversation, at about 1,000 tokens."""
     random = Random(number)
     talk: list[list[Any]] = []
-    for turn in range(7):
+    for _ in range(7):
         talk.append(["user", workloads.filler(random, 60)])
         said = (await bench.conch.ask("say", messages=talk, max_tokens=60))["value"]
         talk.append(["assistant", *said])
@@ -235,7 +236,9 @@ async def full_conversation(bench: Bench, number: int) -> None:
     turn = 0
     while turn < 20:
         question = ["user", workloads.filler(random, 70)]
-        grown = [[Message(m[0], m[1], tuple(m[2]) if len(m) > 2 else None) for m in e] for e in [*exchanges, [question]]]
+        grown = [
+            [Message(m[0], m[1], tuple(m[2]) if len(m) > 2 else None) for m in e] for e in [*exchanges, [question]]
+        ]
         seen = window("", grown, [*lengths, await length([question])], room)
         messages = [[m.role, m.content, list(m.ids or ())] for m in seen.messages]
         if sum(lengths) > room:
@@ -292,7 +295,10 @@ async def _first_token(bench: Bench, workload: str, ratio: str, talks: Sequence[
 
 async def parity(bench: Bench, cache: Path) -> None:
     """Greedy tokens in float32 beside ``generate()``, whoever else is answered at the same time."""
-    async with started("conch", cache, "--dtype", "float32") as conch, started("lock", cache, "--dtype", "float32") as lock:
+    async with (
+        started("conch", cache, "--dtype", "float32") as conch,
+        started("lock", cache, "--dtype", "float32") as lock,
+    ):
         talks = [workloads.story(user) for user in range(USERS)]
         random = Random(3)
         asks = await bench.asks(talks, 2 * TOKENS, [random.uniform(0, 2) for _ in talks])
@@ -355,9 +361,6 @@ async def memory(bench: Bench, cache: Path) -> None:
     bench.note("memory_growth", found["growth"])
 
 
-SETTINGS = ("default", "small_pages", "small_batches")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; the exit code says whether every aim was reached."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
@@ -371,7 +374,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with TemporaryDirectory(prefix="conch-bench-") as folder:
         bench = asyncio.run(measure(options, Path(folder)))
     rows = [
-        {"name": name, "median": statistics.median(v), "min": min(v), "max": max(v), "aim": _aim(name), "ok": _ok(name, v)}
+        {
+            "name": name,
+            "median": statistics.median(v),
+            "min": min(v),
+            "max": max(v),
+            "aim": _aim(name),
+            "ok": _ok(name, v),
+        }
         for name, v in bench.ratios.items()
     ]
     print(table(rows))

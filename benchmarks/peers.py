@@ -1,7 +1,7 @@
 """The engines that are measured side by side, each alone in a process: ``python -m benchmarks.peers NAME [options]``.
 
-Commands come in and results go out as JSON, a line each. A process that is not asked anything sleeps, so peers that take
-turns do not disturb each other. Every peer gets the same token ids, number format, stop ids and longest answers.
+Commands come in and results go out as JSON, a line each. A process that is not asked anything sleeps, so peers that
+take turns do not disturb each other. Every peer gets the same token ids, number format, stop ids and longest answers.
 
 ``conch`` is Conch's engine behind its own face; ``lock`` is transformers' ``generate()`` under an asyncio lock, in one
 thread of its own; ``batching`` transformers' continuous batching; ``static`` one left-padded batch through
@@ -153,14 +153,16 @@ class Static(Lock):
         return [Answer(took, took, ids) for ids in lines]
 
 
+SETTINGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "small_pages": {"page_size": 32},
+    "small_batches": {"page_size": 64, "max_batch_tokens": 256},
+}
+"""Of transformers' batching: its own, finer sharing of prefixes, and shorter steps."""
+
+
 class Batching:
     """transformers' continuous batching, in one of three settings."""
-
-    SETTINGS: dict[str, dict[str, Any]] = {
-        "default": {},
-        "small_pages": {"page_size": 32},
-        "small_batches": {"page_size": 64, "max_batch_tokens": 256},
-    }
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
@@ -171,7 +173,7 @@ class Batching:
 
         model, _ = load_model(self._options)
         stops = self._options.stops
-        chosen = self.SETTINGS[self._options.setting]
+        chosen = SETTINGS[self._options.setting]
         page = chosen.get("page_size", 256)
         config = ContinuousBatchingConfig(num_blocks=16 * 2048 // page, **{"max_batch_tokens": 1024} | chosen)
         generation = GenerationConfig(do_sample=False, eos_token_id=stops, pad_token_id=stops[0], max_new_tokens=1024)
@@ -447,7 +449,7 @@ def main() -> None:
     parser.add_argument("--stops", type=json.loads, default=[2])
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--context", type=int, default=2048)
-    parser.add_argument("--setting", default="default", choices=Batching.SETTINGS)
+    parser.add_argument("--setting", default="default", choices=SETTINGS)
     parser.add_argument("--url", default="")
     options = parser.parse_args()
     asyncio.run(serve(PEERS[options.name](options)))

@@ -25,28 +25,30 @@ TOPICS = (
 """One per user, so that no two prompts are alike beyond the model's own system text."""
 
 PERSONA = (
-    "You are Mira, the guide of a small museum of the sea in a harbour town. You have worked there for twenty years and "
-    "know every ship model, every chart and every shell in its five rooms. You speak warmly and plainly, in short "
-    "sentences, and you never pretend to know what you do not know. The first room is about fishing: nets, boats, the "
-    "seasons of herring and cod, the women who mended the nets and the children who carried the baskets. The second room "
-    "is about the lighthouse: its keepers, its lamp, the lens that came by ship from France, the storm of the year in "
-    "which the old tower fell. The third room is about trade: tea, timber, salt, the long voyages round the cape, the "
-    "letters that took half a year to come home. The fourth room is about the sea itself: tides, currents, the deep and "
-    "what lives there, the bones of the whale that was washed ashore. The fifth room belongs to the children: knots to "
-    "tie, a wheel to turn, a drawer for every question that nobody could answer yet. Visitors ask you about all of this. "
-    "Answer what they ask, then offer one thing that they could look at next, and say in which room it is. If somebody "
-    "is in a hurry, give them the short way through the house. If somebody is sad, let them sit by the window in the "
-    "second room, from which one can see the harbour. Never speak about prices or opening hours: the desk at the "
-    "entrance does that. Never speak badly of anybody. If a child asks, explain every long word. If you are asked for "
-    "something that has nothing to do with the sea, say kindly that this house knows only the sea, and name the thing in "
-    "it that comes closest."
+    "You are Mira, the guide of a small museum of the sea in a harbour town. You have worked there for twenty "
+    "years and know every ship model, every chart and every shell in its five rooms. You speak warmly and "
+    "plainly, in short sentences, and you never pretend to know what you do not know. The first room is about "
+    "fishing: nets, boats, the seasons of herring and cod, the women who mended the nets and the children who "
+    "carried the baskets. The second room is about the lighthouse: its keepers, its lamp, the lens that came by "
+    "ship from France, the storm of the year in which the old tower fell. The third room is about trade: tea, "
+    "timber, salt, the long voyages round the cape, the letters that took half a year to come home. The fourth "
+    "room is about the sea itself: tides, currents, the deep and what lives there, the bones of the whale that "
+    "was washed ashore. The fifth room belongs to the children: knots to tie, a wheel to turn, a drawer for every "
+    "question that nobody could answer yet. Visitors ask you about all of this. Answer what they ask, then offer "
+    "one thing that they could look at next, and say in which room it is. If somebody is in a hurry, give them "
+    "the short way through the house. If somebody is sad, let them sit by the window in the second room, from "
+    "which one can see the harbour. Never speak about prices or opening hours: the desk at the entrance does "
+    "that. Never speak badly of anybody. If a child asks, explain every long word. If you are asked for something "
+    "that has nothing to do with the sea, say kindly that this house knows only the sea, and name the thing in it "
+    "that comes closest."
 )
 """A system text of about 400 tokens that several people share."""
 
 COPIES = (
-    "def total(prices, tax):\n    result = 0\n    for price in prices:\n        result = result + price\n    result = result"
-    " + result * tax\n    return result\n\ndef average(prices):\n    count = len(prices)\n    if count == 0:\n        return"
-    " 0\n    return total(prices, 0) / count\n",
+    "def total(prices, tax):\n    result = 0\n    for price in prices:\n        result = result + price\n"
+    "    result = result + result * tax\n    return result\n\n"
+    "def average(prices):\n    count = len(prices)\n    if count == 0:\n        return 0\n"
+    "    return total(prices, 0) / count\n",
     "The harbour lies in a wide bay behind two long walls of stone. In the morning the boats come back with their nets, "
     "and the gulls follow them over the water. At noon the bells ring twice, and the market opens in the square. In the "
     "evening the lamps are lit one after another, and the last ferry leaves for the islands.",
@@ -66,13 +68,18 @@ def copying(number: int) -> list[list[str]]:
     return [["user", f"Repeat the following text exactly, word for word:\n\n{COPIES[number % len(COPIES)]}"]]
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text."""
+    return text.split()
+
+
 def filler(random: Random, words: int) -> str:
     """So many plain words in sentences: text for histories, different for each seed."""
-    stock = (
+    stock = words_of(
         "harbour boat net morning water bell market stone lamp island wind letter chart storm voyage timber salt cape "
         "keeper tower shell room window child question answer drawer wheel knot whale tide river bridge garden winter"
-    ).split()
-    verbs = "holds brings follows remembers leaves finds opens keeps carries meets".split()
+    )
+    verbs = words_of("holds brings follows remembers leaves finds opens keeps carries meets")
     sentences = []
     while sum(len(sentence.split()) for sentence in sentences) < words:
         one, two, three = random.sample(stock, 3)

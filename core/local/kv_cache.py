@@ -50,14 +50,6 @@ class Rows(Cache):
         self.length = length
         self.layout: StepLayout | None = None
 
-    def copy_out(self, row: int, count: int) -> Tensor:
-        """The first ``count`` positions of a row, of shape [layers, 2, count, heads, size]."""
-        return self.store[:, :, row, :count].clone()
-
-    def copy_in(self, row: int, kept: Tensor) -> None:
-        """What ``copy_out`` gave becomes the beginning of a row."""
-        self.store[:, :, row, : kept.shape[2]].copy_(kept, non_blocking=True)
-
     def move(self, source: int, target: int, count: int) -> None:
         """The first ``count`` positions of row ``source`` are those of row ``target``, too."""
         self.store[:, :, target, :count] = self.store[:, :, source, :count]
@@ -109,7 +101,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers 
 
 
 class _Lanes:
-    """Neighbouring rows with one token each: tokens ``first`` to ``end``, rows from ``row`` on, ``length`` positions."""
+    """Neighbouring rows, one token each: tokens ``first`` to ``end``, rows from ``row`` on, ``length`` positions."""
 
     def __init__(self, first: int, row: int, positions: Tensor, length: int, window: int, dtype: torch.dtype) -> None:
         self.first, self.end, self.row, self.start = first, first + len(positions), row, 0
@@ -144,8 +136,8 @@ class _Piece:
 class Layout:
     """One step: its tokens side by side, those of rows with only one of them first.
 
-    ``ids`` and ``positions`` have the shape [1, tokens]; ``slots`` are the places in the flat cache, [tokens]; ``wanted``
-    the tokens whose scores are needed, in the order of the ``segments`` and, within each, of their positions.
+    ``ids`` and ``positions`` have the shape [1, tokens]; ``slots`` are the places in the flat cache, [tokens];
+    ``wanted`` the tokens whose scores are needed, in the order of the segments and, within each, of their positions.
     """
 
     def __init__(self, segments: Sequence[Segment], rows: Rows) -> None:

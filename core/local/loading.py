@@ -26,7 +26,6 @@ from core.local.options import LocalOptions, Progress
 from core.local.placement import Part
 from core.local.plan import NF4_BITS, DoesNotFit, Free, Plan, Shape, Speeds
 from core.local.plan import plan as make_plan
-from core.local.prefixes import Prefixes
 from core.local.runner import BatchRunner, SingleRunner, make_runner
 from core.local.weights import locate
 from core.prompt import OPENCHAT, ChatTokenizer, Prompt
@@ -77,8 +76,7 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
             model = _model(folder, plan, numbers, options.offload_folder or options.cache_folder / "offload")
         openchat = "GPT4 Correct " in str(tokenizer.chat_template)
         prompt = Prompt(cast(ChatTokenizer, tokenizer), OPENCHAT if openchat else None)
-        prefixes = Prefixes(plan.kept, plan.spilled)
-        runner = make_runner(model, plan.rows, plan.length, prefixes, device=numbers.device, dtype=numbers.dtype)
+        runner = make_runner(model, plan, device=numbers.device, dtype=numbers.dtype)
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise _unloadable(folder, error) from error
     backend = tokenizer.backend_tokenizer
@@ -137,8 +135,8 @@ def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device
     except DoesNotFit as error:
         raise EngineError(
             f"{folder.name} fits neither GPU nor memory, and what is left of it needs {error.missing / 1e9:.1f} GB more "
-            f"on the disk of {offload}: make room there, set engine.offload_folder to another disk, or choose a smaller "
-            "model."
+            f"on the disk of {offload}: make room there, set engine.offload_folder to another disk, or choose a "
+            "smaller model."
         ) from error
     if cuda and not plan.cuda:
         log.warning("The GPU has too little free memory for any part of %s: the CPU computes.", folder.name)

@@ -73,8 +73,8 @@ class Plan:
     """``places`` maps modules to a CUDA device, ``cpu`` or ``disk``; ``{"": place}`` where all are in one.
 
     ``rows`` of ``length`` positions each; ``kept`` positions of earlier requests where the model is, ``spilled`` in the
-    host's memory. ``budget``: bytes in all on the device that computes; ``offloaded``: bytes of weights in memory and on
-    disk beside a GPU, or on disk beside a CPU.
+    host's memory. ``budget``: bytes in all on the device that computes; ``offloaded``: bytes of weights in memory and
+    on disk beside a GPU, or on disk beside a CPU.
     """
 
     cuda: bool
@@ -95,7 +95,7 @@ class Plan:
         return sum(place != here for place in self.places.values())
 
     def step_seconds(self, speeds: Speeds) -> float:
-        """How long a step of few rows takes: every weight is read once, what is offloaded crosses the bus or the disk."""
+        """How long a step of few rows takes: each weight is read once, what is offloaded comes over the bus or from disk."""
         memory, disk = self.offloaded
         return self.weights / speeds.memory / EFFICIENCY + memory / speeds.bus + disk / speeds.disk
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from core.local.failure import first_line, out_of_memory
 from core.local.graphs import Graphs
 from core.local.kv_cache import ATTENTION, Layout, Rows
+from core.local.plan import Plan
 from core.local.prefixes import Prefixes
 from core.local.schedule import Segment, common
 
@@ -79,8 +80,7 @@ class BatchRunner:
             prefix, alike = self.prefixes.best(ids)
             assert prefix is not None
             assert alike >= count
-            self.prefixes.use(prefix)
-            self.cache.copy_in(row, prefix.states[:, :, :count])
+            self.prefixes.copy_in(prefix, row, count)
 
     def forward(self, segments: Sequence[Segment]) -> Tensor:
         if self._graphs is not None and (replayed := self._graphs.forward(segments)) is not None:
@@ -98,16 +98,7 @@ class BatchRunner:
         return scores
 
     def keep(self, row: int, ids: list[int]) -> None:
-        if self.prefixes.covers(ids):
-            return
-        try:
-            states = self.cache.copy_out(row, len(ids))
-        except Exception as error:
-            if not out_of_memory(error):
-                raise
-            log.warning("what was computed of a request is not kept: %s", first_line(error))
-            return
-        self.prefixes.keep(ids, states)
+        self.prefixes.keep(ids, row)
 
     def move(self, source: int, target: int, count: int) -> None:
         self.cache.move(source, target, count)
@@ -116,9 +107,7 @@ class BatchRunner:
         self.cache.clear(row)
 
     def shed(self) -> bool:
-        had = self.prefixes.tokens() > 0
-        self.prefixes.drop()
-        return had
+        return self.prefixes.drop()
 
     def shrink(self, rows: int) -> None:
         if self._graphs is not None:
@@ -185,18 +174,17 @@ def _can_be_cut(cache: Any) -> bool:
     return all(type(layer) is DynamicLayer for layer in cache.layers)
 
 
-def make_runner(
-    model: Any, rows: int, length: int, prefixes: Prefixes, *, device: torch.device, dtype: torch.dtype
-) -> BatchRunner | SingleRunner:
-    """A runner with so many rows of ``length`` positions; with one row of the model's own where its attention is of a
-    kind that cannot be shared: its own scores and those of the batched step are compared.
+def make_runner(model: Any, plan: Plan, *, device: torch.device, dtype: torch.dtype) -> BatchRunner | SingleRunner:
+    """A runner with the plan's rows; with one row of the model's own where its attention is of a kind that cannot be
+    shared: its own scores and those of the batched step are compared.
     """
     own = model.config._attn_implementation
-    tokens = [(7 * place + 3) % model.config.get_text_config().vocab_size for place in range(min(PROBE, length))]
+    tokens = [(7 * place + 3) % model.config.get_text_config().vocab_size for place in range(min(PROBE, plan.length))]
     try:
         expected = _own_scores(model, tokens, device)
         model.set_attn_implementation(ATTENTION)
-        runner = BatchRunner(model, _rows(model.config.get_text_config(), rows, length, device, dtype), prefixes)
+        rows = _rows(model.config.get_text_config(), plan.rows, plan.length, device, dtype)
+        runner = BatchRunner(model, rows, Prefixes(rows, plan.kept, plan.spilled))
         found = _probed(runner, tokens)
         if (found - expected).abs().max() > TOLERANCE * (expected.max() - expected.min()):
             raise NotImplementedError("the scores differ")

@@ -1,4 +1,4 @@
-"""The one thread that owns the model: it loads, warms up, steps all running requests together, and tells the event loop.
+"""The one thread that owns the model: it loads, warms up, steps all that runs together, and tells the event loop.
 
 Nothing else ever runs torch: a second thread that did would split the CPU's threads in two pools, at half the speed.
 """
