@@ -49,9 +49,9 @@ COPIES = (
     "    result = result + result * tax\n    return result\n\n"
     "def average(prices):\n    count = len(prices)\n    if count == 0:\n        return 0\n"
     "    return total(prices, 0) / count\n",
-    "The harbour lies in a wide bay behind two long walls of stone. In the morning the boats come back with their nets, "
-    "and the gulls follow them over the water. At noon the bells ring twice, and the market opens in the square. In the "
-    "evening the lamps are lit one after another, and the last ferry leaves for the islands.",
+    "The harbour lies in a wide bay behind two long walls of stone. In the morning the boats come back with their "
+    "nets, and the gulls follow them over the water. At noon the bells ring twice, and the market opens in the square. "
+    "In the evening the lamps are lit one after another, and the last ferry leaves for the islands.",
     "name,city,year\nAnna,Hamburg,1984\nBo,Copenhagen,1991\nChen,Shanghai,1979\nDana,Prague,1988\nEli,Haifa,1993\n"
     "Femke,Rotterdam,1990\nGoran,Split,1977\nHana,Seoul,1995\nIvo,Porto,1982\nJun,Osaka,1986\n",
 )

@@ -134,7 +134,7 @@ def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device
         plan = make_plan(shape, free, rows=options.slots, length=shape.context)
     except DoesNotFit as error:
         raise EngineError(
-            f"{folder.name} fits neither GPU nor memory, and what is left of it needs {error.missing / 1e9:.1f} GB more "
+            f"{folder.name} fits neither GPU nor memory, and the rest of it needs {error.missing / 1e9:.1f} GB more "
             f"on the disk of {offload}: make room there, set engine.offload_folder to another disk, or choose a "
             "smaller model."
         ) from error

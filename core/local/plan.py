@@ -95,7 +95,7 @@ class Plan:
         return sum(place != here for place in self.places.values())
 
     def step_seconds(self, speeds: Speeds) -> float:
-        """How long a step of few rows takes: each weight is read once, what is offloaded comes over the bus or from disk."""
+        """How long a step of few rows takes: each weight is read once, what is offloaded comes from afar."""
         memory, disk = self.offloaded
         return self.weights / speeds.memory / EFFICIENCY + memory / speeds.bus + disk / speeds.disk
 
