@@ -250,12 +250,14 @@ def _parts(config: Any, dtype: torch.dtype, quantized: bool) -> list[Part]:
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
     lists = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.ModuleList)]
     layers_name, layers = max(lists, key=lambda entry: sum(weight.numel() for weight in entry[1].parameters()))
-    parts, counted = [], set()
+    parts: list[Part] = []
+    owners: dict[int, str] = {}
     for name, module in _around(model, layers_name):
-        weights = [weight for weight in module.parameters() if id(weight) not in counted]
-        counted |= {id(weight) for weight in weights}  # tied weights count once
-        size = sum(weight.numel() for weight in weights) * dtype.itemsize
-        parts.append(Part(name, size, size))
+        size, like = 0, ""
+        for weight in module.parameters():
+            if (like := owners.setdefault(id(weight), name)) == name:  # tied weights count once
+                size += weight.numel() * dtype.itemsize
+        parts.append(Part(name, size, size, "" if size else like))
     for number, layer in enumerate(layers):
         linear = sum(module.weight.numel() for module in layer.modules() if isinstance(module, torch.nn.Linear))
         every = sum(weight.numel() for weight in layer.parameters())

@@ -7,7 +7,7 @@ layers as fit, the rest in the host's memory or, last, on its disk. No torch her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.local.placement import Part, Place, place
@@ -127,7 +127,7 @@ def plan(shape: Shape, free: Free, *, rows: int = 0, length: int = 0) -> Plan:
     # On a CPU what is quantized stays in memory; what memory does not take is read from disk at each step, in 16 bit.
     if whole := _beside(shape.size, shape, memory, rows, length, most=MOST_ROWS["cpu"]):
         return _planned(shape, {"": "cpu"}, *whole, memory, 0, free.disk)
-    parts = tuple(Part(part.name, part.off_gpu, part.off_gpu) for part in shape.parts)
+    parts = tuple(replace(part, on_gpu=part.off_gpu) for part in shape.parts)
     shape = Shape(parts, shape.position, shape.context, quantized=False)
     places = place(parts, 0, max(memory - short * shape.position, 0))
     return _planned(shape, places, 1, short, memory, 0, free.disk)

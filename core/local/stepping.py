@@ -51,8 +51,8 @@ class Stepping:
 
     @property
     def busy(self) -> bool:
-        """Is there anything to do?"""
-        return bool(self.waiting or self.running)
+        """Is there anything to do, or to tell?"""
+        return bool(self.waiting or self.running or self._news)
 
     def add(self, request: Request) -> None:
         """A request more."""
