@@ -308,11 +308,15 @@ def _told(progress: Progress) -> Iterator[None]:
     before = transformers_logging.set_tqdm_hook(hook)
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    placing = logging.getLogger("accelerate")  # tells that parts were offloaded, which the plan has said
+    level = placing.level
+    placing.setLevel(logging.ERROR)
     try:
         yield
     finally:
         transformers_logging.set_tqdm_hook(before)
         transformers_logging.set_verbosity(verbosity)
+        placing.setLevel(level)
 
 
 class _Told:
