@@ -128,7 +128,7 @@ def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device
     )
     offload = options.offload_folder or options.cache_folder / "offload"
     disk = shutil.disk_usage(next(place for place in (offload, *offload.absolute().parents) if place.exists())).free
-    gpu = torch.cuda.mem_get_info(device)[0] if cuda else 0
+    gpu = _gpu_free(device) if cuda else 0
     free = Free(gpu, psutil.virtual_memory().available, disk)
     try:
         plan = make_plan(shape, free, rows=options.slots, length=shape.context)
@@ -146,6 +146,13 @@ def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device
     if plan.rows < options.slots:
         log.warning("engine.slots is %d, but there is room for %d requests at once", options.slots, plan.rows)
     return plan, Numbers(device, dtype)
+
+
+def _gpu_free(device: torch.device) -> int:
+    """Bytes that this process may still take of the GPU: what is free, within the share that it was given."""
+    free, total = torch.cuda.mem_get_info(device)
+    share = torch.cuda.get_per_process_memory_fraction(device) if torch.cuda.is_initialized() else 1.0
+    return min(free, int(share * total) - torch.cuda.memory_reserved(device))
 
 
 def described(plan: Plan, numbers: Numbers, speeds: Speeds) -> str:
