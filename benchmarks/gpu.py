@@ -202,12 +202,12 @@ async def users(run: Run) -> None:
     """Tokens a second for 1 to 32 users, against ``generate()`` and against what the memory's bandwidth allows."""
     from core.local.loading import _speeds
 
-    counts = USERS[:2] if run.tiny else USERS
+    counts, length = (USERS[:2], 12) if run.tiny else (USERS, 64)
     async with engine(run, slots=max(counts), context_window=2048) as (one, loaded):
         async with one.exclusive():
             with plainly(loaded) as generate:
                 await in_thread(lambda: generate(50, 8))
-                run.eager = 64 / await in_thread(lambda: generate(50, 64))
+                run.eager = length / await in_thread(lambda: generate(50, length))
             speeds = await in_thread(lambda: _speeds(loaded.device))
         bound = speeds.memory / loaded.plan.weights
         run.note("users", "generate(), one user, tokens/s", run.eager)
@@ -216,7 +216,7 @@ async def users(run: Run) -> None:
             for measured in (False, True):  # the first time, graphs are recorded
                 began = time.perf_counter()
                 answers = await asyncio.gather(
-                    *(ask(one, question(1000 * count + 100 * measured + n, 50), 64) for n in range(count))
+                    *(ask(one, question(1000 * count + 100 * measured + n, 50), length) for n in range(count))
                 )
                 took = time.perf_counter() - began
             rate = sum(tokens for _, tokens, _ in answers) / took

@@ -20,13 +20,13 @@ def test_the_script_for_a_gpu_runs_at_a_tiny_size_without_one(tmp_path: Path) ->
     if torch.cuda.is_available():
         pytest.skip("there is a GPU: the script would measure it for minutes")
     file = tmp_path / "gpu.json"
-    sections = ("users", "first_tokens", "offload", "coming_and_going")
+    sections = ("users", "offload", "coming_and_going")
     arguments = [word for section in sections for word in ("--only", section)]
     assert gpu.main([*arguments, "--seconds", "0.5", "--json", str(file)]) == 0
     found = json.loads(file.read_text())
     assert found["tiny"]
     assert {"date", "machine", "versions", "torch", "card"} <= set(found)
-    assert {row["section"] for row in found["rows"]} == {"users", "first", "offload", "flat"}
+    assert {row["section"] for row in found["rows"]} == {"users", "offload", "flat"}
     assert all(row["value"] > 0 for row in found["rows"])
 
 

@@ -148,6 +148,7 @@ def test_the_plan_is_made_from_what_is_free_and_says_so(
 
     def planned(gpu: float, **options: Any) -> tuple[Plan, Any]:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(gpu * GIB), 80 * GIB))
+        monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)
         chosen = LocalOptions(Path("models"), **options)
         config = MistralConfig(**OPENCHAT, tie_word_embeddings=False)
         return loading._plan(Path("openchat"), config, chosen, torch.device("cuda", 0))

@@ -151,7 +151,7 @@ def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device
 def _gpu_free(device: torch.device) -> int:
     """Bytes that this process may still take of the GPU: what is free, within the share that it was given."""
     free, total = torch.cuda.mem_get_info(device)
-    share = torch.cuda.get_per_process_memory_fraction(device) if torch.cuda.is_initialized() else 1.0
+    share = torch.cuda.get_per_process_memory_fraction(device)
     return min(free, int(share * total) - torch.cuda.memory_reserved(device))
 
 
