@@ -7,16 +7,18 @@ row, and is what the model's attention asks, by way of transformers' public inte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from core.local.schedule import Segment, lanes
+from core.local.schedule import Segment, lanes, padded
 
 ATTENTION = "conch_rows"
 """The name under which transformers knows the attention below."""
@@ -46,7 +48,7 @@ class Rows(Cache):
         self, layers: int, rows: int, length: int, heads: int, size: int, *, dtype: torch.dtype, device: torch.device
     ) -> None:
         super().__init__(layers=[_Layer(self, number) for number in range(layers)])
-        self.store = torch.zeros(layers, 2, rows, length, heads, size, dtype=dtype, device=device)
+        self.store = zeros((layers, 2, rows, length, heads, size), dtype, device)
         self.length = length
         self.layout: StepLayout | None = None
 
@@ -63,9 +65,10 @@ class Rows(Cache):
             torch.cuda.empty_cache()
         self.store = torch.empty(shape, dtype=first.dtype, device=device).copy_(first)
 
-    def clear(self, row: int) -> None:
-        """Nothing that is not a number stays: padding reads what it does not use, and 0 times that would be none."""
-        self.store[:, :, row] = 0
+    def clear(self, row: int, count: int) -> None:
+        """Of the first ``count`` positions nothing stays that is not a number: padding reads what it does not use, and
+        0 times that would be none."""
+        self.store[:, :, row, :count] = 0
 
 
 class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers leaves its making untyped
@@ -86,8 +89,9 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers 
         layout = self._rows.layout
         assert layout is not None
         keys, values = self._rows.store[self._number].flatten(1, 2)
-        keys.index_copy_(0, layout.slots, key_states[0].transpose(0, 1))
-        values.index_copy_(0, layout.slots, value_states[0].transpose(0, 1))
+        count = len(layout.slots)
+        keys.index_copy_(0, layout.slots, key_states[0, :, :count].transpose(0, 1))
+        values.index_copy_(0, layout.slots, value_states[0, :, :count].transpose(0, 1))
         return key_states, value_states
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -136,8 +140,9 @@ class _Piece:
 class Layout:
     """One step: its tokens side by side, those of rows with only one of them first.
 
-    ``ids`` and ``positions`` have the shape [1, tokens]; ``slots`` are the places in the flat cache, [tokens];
-    ``wanted`` the tokens whose scores are needed, in the order of the segments and, within each, of their positions.
+    ``ids`` and ``positions`` have the shape [1, tokens], on a CPU with some tokens behind that mean nothing; ``slots``
+    are the places in the flat cache, [tokens]; ``wanted`` the tokens whose scores are needed, in the order of the
+    segments and, within each, of their positions.
     """
 
     def __init__(self, segments: Sequence[Segment], rows: Rows) -> None:
@@ -154,6 +159,8 @@ class Layout:
             positions += range(segment.start, segment.end)
             slots += range(segment.row * rows.length + segment.start, segment.row * rows.length + segment.end)
             ends[segment.row] = len(ids)
+        more = padded(len(ids)) - len(ids) if device.type == "cpu" else 0
+        ids, positions = ids + [0] * more, positions + [0] * more
         wanted = [place for s in segments for place in range(ends[s.row] - s.wanted, ends[s.row])]
         self.ids, self.positions, self.slots, self.wanted = (
             torch.tensor(numbers, dtype=torch.long, device=device) for numbers in (ids, positions, slots, wanted)
@@ -168,7 +175,7 @@ class Layout:
         tokens, heads, size = query.shape
         groups, shared = keys.shape[2], heads // keys.shape[2]
         singles, pieces = self._parts.get(window) or self._cut(window, query.dtype)
-        found = torch.empty(tokens, heads, size, dtype=query.dtype, device=query.device)
+        found = torch.zeros(tokens, heads, size, dtype=query.dtype, device=query.device)
         for part in singles:
             # The heads of a group look at the same keys: to attention they are several tokens of one head.
             asked = query[part.first : part.end].reshape(-1, groups, shared, size)
@@ -204,6 +211,14 @@ class Layout:
             first += len(segment.ids)
         self._parts[window] = singles, pieces
         return self._parts[window]
+
+
+def zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor of zeros. On a CPU its memory is taken as it is first written to, and none of it before."""
+    count = math.prod(shape)
+    if device.type != "cpu" or not count:
+        return torch.zeros(*shape, dtype=dtype, device=device)
+    return torch.from_numpy(numpy.zeros(count * dtype.itemsize, dtype=numpy.uint8)).view(dtype).view(*shape)
 
 
 def _repeated(states: Tensor, shared: int) -> Tensor:

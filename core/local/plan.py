@@ -16,6 +16,8 @@ NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 """Per weight, with double quantization: 4 bits, one byte of scale per 64 weights, and a float per 256 scales."""
 WORKSPACE = 768 * 2**20
 """Bytes kept free on the GPU for CUDA itself and what a step needs besides weights and KV cache."""
+CPU_WORKSPACE = 128 * 2**20
+"""The same on a CPU."""
 MEMORY_SHARE = 0.8
 """Of the memory that is free, the most that Conch takes."""
 MOST_ROWS = {"cuda": 32, "cpu": 8}
@@ -115,7 +117,7 @@ def plan(shape: Shape, free: Free, *, rows: int = 0, length: int = 0) -> Plan:
     """
     length = min(length or shape.context, shape.context)
     short = min(length, SHORT)
-    memory = int(free.memory * MEMORY_SHARE)
+    memory = max(int(free.memory * MEMORY_SHARE) - CPU_WORKSPACE, 0)
     if free.gpu:
         room = free.gpu - WORKSPACE
         if whole := _beside(shape.size, shape, room, rows, length, most=MOST_ROWS["cuda"]):
@@ -155,7 +157,7 @@ def _planned(shape: Shape, places: dict[str, Place], rows: int, length: int, roo
     used = weights + rows * length * shape.position
     kept = min(max(room - used, 0) // shape.position, KEPT_ROWS * length)
     spilled = min(max(memory - in_memory, 0) // 4 // shape.position, 4 * KEPT_ROWS * length) if cuda else 0
-    budget = used + kept * shape.position + (WORKSPACE if cuda else 0)
+    budget = used + kept * shape.position + (WORKSPACE if cuda else CPU_WORKSPACE)
     return Plan(cuda, shape.quantized, places, rows, length, kept, spilled, weights, budget, (in_memory, on_disk))
 
 

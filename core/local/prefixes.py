@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.local.kv_cache import Rows
+from core.local.kv_cache import Rows, zeros
 from core.local.schedule import common
 
 BLOCK = 16
@@ -32,7 +32,11 @@ class Pool:
         layers, both, _, _, heads, size = rows.store.shape
         shape = layers, both, positions // BLOCK, BLOCK, heads, size
         pinned = device.type == "cpu" and rows.store.device.type == "cuda"
-        self.store = torch.zeros(shape, dtype=rows.store.dtype, device=device, pin_memory=pinned)
+        self.store = (
+            torch.zeros(shape, dtype=rows.store.dtype, pin_memory=True)
+            if pinned
+            else zeros(shape, rows.store.dtype, device)
+        )
         self.free = list(range(shape[2]))[::-1]
         self._holders = [0] * shape[2]
 

@@ -50,8 +50,8 @@ class Runner(Protocol):
     def move(self, source: int, target: int, count: int) -> None:
         """Row ``target`` becomes what row ``source`` is, ``count`` positions long."""
 
-    def clear(self, row: int) -> None:
-        """Row ``row`` holds things that are not numbers: nothing of it may stay."""
+    def clear(self, row: int, count: int) -> None:
+        """The first ``count`` positions of row ``row`` may not be numbers: nothing of them may stay."""
 
     def shed(self) -> bool:
         """Give back the memory of what is kept; False where there was none."""
@@ -103,8 +103,8 @@ class BatchRunner:
     def move(self, source: int, target: int, count: int) -> None:
         self.cache.move(source, target, count)
 
-    def clear(self, row: int) -> None:
-        self.cache.clear(row)
+    def clear(self, row: int, count: int) -> None:
+        self.cache.clear(row, count)
 
     def shed(self) -> bool:
         return self.prefixes.drop()
@@ -157,7 +157,7 @@ class SingleRunner:
     def move(self, source: int, target: int, count: int) -> None:
         raise AssertionError("there is only one row")
 
-    def clear(self, row: int) -> None:
+    def clear(self, row: int, count: int) -> None:
         self._cache, self._ids = None, []
 
     def shed(self) -> bool:
@@ -226,5 +226,5 @@ def _probed(runner: BatchRunner, tokens: Sequence[int]) -> Tensor:
             segments.append(Segment(1, begin, tokens[begin:end], 1))
         scores = runner.forward(segments)
     for row in range(1 + beside):
-        runner.clear(row)
+        runner.clear(row, len(tokens))
     return scores.float()

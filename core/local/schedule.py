@@ -73,6 +73,15 @@ def lanes(rows: Sequence[tuple[int, int]], call: int) -> list[tuple[int, int, in
     return runs[::-1]
 
 
+def padded(tokens: int) -> int:
+    """How many tokens a step on a CPU computes for so many: few different numbers, since for each of them the library
+    of matrix products makes and keeps programs of its own, a megabyte or two."""
+    if tokens <= 16:
+        return tokens
+    step = 8 if tokens <= 64 else 32
+    return -(-tokens // step) * step
+
+
 def common(one: list[int], other: list[int]) -> int:
     """How many ids two prompts begin with alike."""
     most = min(len(one), len(other))

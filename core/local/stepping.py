@@ -16,6 +16,7 @@ import torch
 from core.events import Delta, Finished, Started
 from core.local.failure import first_line, out_of_memory
 from core.local.loading import Loaded
+from core.local.lookup import LONGEST
 from core.local.request import Request
 from core.local.running import Running
 from core.local.sampling import choose
@@ -77,7 +78,7 @@ class Stepping:
         self._runner.begin(0, tokens, None, 0)
         self._runner.forward([Segment(0, 0, tokens[:-1], 0)])
         self._runner.forward([Segment(0, len(tokens) - 1, tokens[-1:], 1)])
-        self._runner.clear(0)
+        self._runner.clear(0, len(tokens))
 
     # Rows.
 
@@ -118,7 +119,7 @@ class Stepping:
         if keep:
             self._runner.keep(row, one.ids[: one.done])
         else:
-            self._runner.clear(row)
+            self._runner.clear(row, len(one.ids) + LONGEST)
         last = len(self.running) - 1
         if row != last:
             self.running[row] = self.running[last]
