@@ -317,7 +317,7 @@ def test_scores_that_are_no_numbers_end_their_row_alone_and_leave_nothing(bench:
     rows, broken = [bench.add(prompt(seed)) for seed in (1, 2)], bench.add(prompt(3))
     bench.step(2)
     with torch.inference_mode():
-        runner.cache.store[:, :, 2] = float("nan")
+        runner.cache.store[:, :, 2, : bench.stepping.running[2].done] = float("nan")
     bench.finish()
     assert bench.end(broken) == FAILED
     for seed, request in zip((1, 2), rows, strict=True):
