@@ -22,7 +22,7 @@ from bots.loading import Loading
 from bots.machine import user_name
 from bots.metrics import Metrics
 from bots.remote import METHODS, RemoteChat
-from bots.terminal import Keyboard, Lines, piped, typed
+from bots.terminal import Keyboard, Lines, piped, spoken, typed
 from bots.wording import Say, Wording
 from config import values
 from config.personas import load_personas
@@ -68,7 +68,8 @@ async def run(settings: Settings, engine: EngineMaker | None = None) -> int:
     wording = Wording(LOCALES)
     say = wording.bind(language(settings, wording))
     try:
-        with stopping() as stop, Loading(say, sys.stderr) as loading:
+        # Where nobody watches, standard error is the log's alone.
+        with stopping() as stop, Loading(say, sys.stderr if sys.stderr.isatty() else sys.stdout) as loading:
             async with (
                 open_core(settings, resumed(settings), loading, engine or open_engine) as core,
                 open_fronts(settings, core, wording, say, redact),
@@ -192,7 +193,7 @@ async def open_fronts(
 async def connect_web(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
-    """The page; says where it is, once with the access key when that is new."""
+    """The page; says where it is, and on a terminal once with the access key when that is new."""
     from bots import web  # the server is imported only where there is a page
 
     options = web.WebOptions(
@@ -214,10 +215,12 @@ async def connect_web(
     ) as front:
         if front.key is not None:
             redact.hide(front.key)
-        if front.new:
-            tell(say("console-listening-key", address=front.invitation))
-        else:
+        if front.key is None:
             tell(say("console-listening", address=front.shown))
+        elif front.new and sys.stdout.isatty():
+            tell(say("console-listening-key", address=front.invitation))
+        else:  # for a journal, or again: nobody needs the key in there
+            tell(say("console-listening-locked", address=front.shown))
         yield
 
 
@@ -359,10 +362,7 @@ async def open_engine(settings: Settings, progress: Progress) -> AsyncIterator[E
 
 def language(settings: Settings, wording: Wording) -> str:
     """What is spoken at this terminal: the setting, else what the system's locale says."""
-    if settings.language != "auto":
-        return settings.language
-    locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "en")
-    return wording.choose([locale.partition(".")[0]])
+    return spoken(settings.language, wording)
 
 
 def absolute(file: str | Path) -> str:

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import psutil  # type: ignore[import-untyped]  # comes without types
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
@@ -77,7 +78,7 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
         openchat = "GPT4 Correct " in str(tokenizer.chat_template)
         prompt = Prompt(cast(ChatTokenizer, tokenizer), OPENCHAT if openchat else None)
         runner = make_runner(model, plan, device=numbers.device, dtype=numbers.dtype)
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
         raise _unloadable(folder, error) from error
     backend = tokenizer.backend_tokenizer
     return Loaded(

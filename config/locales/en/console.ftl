@@ -3,7 +3,7 @@
 ## conch --help
 
 cli-help = One model, one GPU, everybody gets a turn: a chatbot on your own machine.
-cli-run = Start Conch: the page in the browser, and the bots whose tokens are set.
+cli-run = Start Conch: its page, and the bots whose tokens are set.
 cli-chat = Talk in this terminal; beside a running Conch, with that one.
 cli-chat-name = the conversation's name
 cli-doctor = Check what can be wrong before it goes wrong.
@@ -33,6 +33,8 @@ cli-exported = Wrote { $file }.
 cli-backed-up = Wrote { $file }.
 cli-file-there = { $file } is there already; choose another name.
 cli-file-failed = { $file } cannot be written: { $why }.
+cli-output-failed = What was to be shown here cannot be written: { $why }.
+cli-service-tokens = Everybody may read a unit, so { $names } is not in it: write NAME=token into { $file }, which only root can read.
 cli-key-none = The page listens on this machine only and needs no key: { $address }
 cli-key-missing = There is no access key yet; the first start of Conch makes it.
 cli-no-web = The page is switched off (web.enabled).
@@ -86,6 +88,11 @@ doctor-folder-bad = Data folder: { $folder } cannot be written: { $why }.
 doctor-folder-bad-remedy = Give it to the system user { $user } (sudo chown -R { $user } { $folder }), or set data_dir to another folder.
 doctor-folder-open = Data folder: { $folder } can be read by other users of this machine.
 doctor-folder-open-remedy = Run: chmod 700 { $folder }
+doctor-database = Database: whole, { $size }
+doctor-database-bad = Database: { $file } is damaged ({ $why }).
+doctor-database-bad-remedy = Stop what uses it and bring a backup back (conch restore FILE), or move it and { $file }-wal away to begin afresh.
+doctor-database-newer = Database: { $file } was written by a newer Conch.
+doctor-database-newer-remedy = Update Conch, or set another data_dir.
 doctor-disk = Disk: { $free } GB free
 doctor-disk-low = Disk: only { $free } GB free where the data folder is; about { $wanted } GB are needed.
 doctor-disk-low-remedy = Make room, or set data_dir to a folder on a larger disk.
@@ -108,6 +115,7 @@ doctor-personas-bad-remedy = Correct or remove that file.
 
 console-listening = The page is at { $address }
 console-listening-key = The page is at { $address } – this address holds the access key; `conch key` shows it again.
+console-listening-locked = The page is at { $address } and asks for an access key; `conch key` shows the address that holds it.
 console-loading-model = Loading the model…
 console-loading-libraries = Reading the libraries…
 console-loading-download = Fetching the model…

@@ -98,6 +98,6 @@ web-too-many-sessions = Too many new visitors from your network. Please try agai
 
 ## On the terminal
 
-web-port-taken = Port { $port } on { $host } is in use already. End the program that uses it, or set another web.port.
+web-port-taken = Port { $port } on { $host } is in use already. End the program that uses it, or choose another one: web.port, as in CONCH_WEB__PORT={ $other }.
 web-port-forbidden = Port { $port } on { $host } may not be used by this system user. Set a web.port from 1024 on.
 web-host-unknown = This machine cannot listen on { $host }, port { $port }. Set web.host to one of its own addresses, such as 127.0.0.1.

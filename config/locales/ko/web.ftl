@@ -98,6 +98,6 @@ web-too-many-sessions = 이 네트워크에서 새로 들어온 방문자가 너
 
 ## 터미널
 
-web-port-taken = { $host }의 { $port }번 포트는 이미 쓰이고 있습니다. 그 프로그램을 끝내거나 web.port를 다른 값으로 정하세요.
+web-port-taken = { $host }의 { $port }번 포트는 이미 쓰이고 있습니다. 그 프로그램을 끝내거나 web.port를 다른 값으로 정하세요(예: CONCH_WEB__PORT={ $other }).
 web-port-forbidden = 이 시스템 사용자는 { $host }의 { $port }번 포트를 쓸 수 없습니다. web.port를 1024 이상으로 정하세요.
 web-host-unknown = 이 컴퓨터는 { $host }의 { $port }번 포트에서 접속을 받을 수 없습니다. web.host를 127.0.0.1처럼 이 컴퓨터의 주소로 정하세요.

@@ -98,6 +98,6 @@ web-too-many-sessions = 您的网络新来的访客太多，请在{ $time }后�
 
 ## 终端
 
-web-port-taken = { $host } 的端口 { $port } 已被占用。请结束占用它的程序，或换一个 web.port。
+web-port-taken = { $host } 的端口 { $port } 已被占用。请结束占用它的程序，或换一个 web.port，例如 CONCH_WEB__PORT={ $other }。
 web-port-forbidden = 当前系统用户不能使用 { $host } 的端口 { $port }。请把 web.port 设为 1024 以上。
 web-host-unknown = 这台机器无法在 { $host } 的端口 { $port } 上接收连接。请把 web.host 设为本机的地址，例如 127.0.0.1。
