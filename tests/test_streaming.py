@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bots.pacing import Pacing, Rate
+from bots.splitting import Part
 from bots.streaming import Gone, show
 from bots.view import Button
 from bots.wording import Wording
@@ -226,7 +228,7 @@ def test_an_answer_made_anew_clears_the_old_ones_further_messages_first() -> Non
         stage.shelf.end(stage.reply, "stop")
         await showing
         assert stage.seen() == ["Anew."]
-        assert stage.shelf.turn.refs == ("a", "", "")
+        assert stage.shelf.turn.refs == ("a",)
 
     run(play())
 
@@ -243,6 +245,62 @@ def test_after_a_crash_the_answer_goes_on_in_the_messages_it_had() -> None:
         await showing
         assert stage.seen() == ["Short."]
         assert [name for name, _ in stage.screen.calls].count("send") == 0
+
+    run(play())
+
+
+def test_after_a_crash_an_answer_made_anew_keeps_the_messages_that_it_has_made() -> None:
+    async def play() -> None:
+        stage = Stage(Shelf(a_turn("regenerate", refs=("a", "b", "c"), started=1.0)))
+        stage.screen.blank("abc")
+        showing = stage.start()
+        await stage.speak(LONG, every=1)
+        stage.shelf.end(stage.reply, "stop")
+        await showing
+        assert " ".join(stage.seen()) == LONG
+        assert {name for name, _ in stage.screen.calls} == {"edit"}
+
+    run(play())
+
+
+def test_a_message_that_another_stands_for_is_left_alone_from_then_on() -> None:
+    class MovedChannel(ScreenChannel):
+        """A chat that moves: its old messages cannot be edited any more."""
+
+        async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> str | None:
+            if ref == "old":
+                return await self.send(part, buttons)
+            return await super().edit(ref, part, buttons)
+
+    async def play() -> None:
+        stage = Stage(Shelf(a_turn(refs=("old",), attempts=1)))
+        stage.screen.blank(["old"])
+        showing = asyncio.create_task(show(stage.reply, MovedChannel(stage.screen, stage.pace, stage.shelf), SAY))
+        await stage.speak("There now.", every=2)
+        stage.shelf.end(stage.reply, "stop")
+        await showing
+        assert stage.seen() == ["There now."]
+        assert [name for name, _ in stage.screen.calls].count("send") == 1
+        assert stage.screen.messages["old"].part.text == "from before"
+        assert stage.screen.wrongs == []
+
+    run(play())
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_an_answer_deleted_while_its_end_is_being_shown_goes_with_all_its_messages(forgotten: bool) -> None:
+    async def play() -> None:
+        stage = Stage()
+        stage.reply.emit(Delta(LONG, (1,)))
+        stage.shelf.end(stage.reply, "stop")
+        showing = stage.start()
+        await asyncio.sleep(2.5)
+        assert len(stage.screen.messages) == 2
+        if forgotten:  # the store knows no more where it is shown
+            stage.shelf.forgotten = True
+        stage.reply.end(replace(stage.reply.turn, reply="", deleted=True))
+        await showing
+        assert stage.screen.messages == {}
 
     run(play())
 
