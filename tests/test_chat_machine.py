@@ -221,9 +221,7 @@ class TwoSlots(ChatMachine):
 CALM = settings(
     max_examples=25,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    derandomize=True,
 )
 TestOneSlot = ChatMachine.TestCase
 TestOneSlot.settings = CALM

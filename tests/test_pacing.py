@@ -120,7 +120,7 @@ def test_a_preview_that_becomes_final_overtakes_while_it_waits() -> None:
     assert run(order()) == ["c", "a", "b"]
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.floats(0, 30), st.sampled_from(["final", "preview", "line"]), st.floats(0, 3)), max_size=40)
 )
