@@ -173,6 +173,15 @@ async def test_the_first_end_stays(store: Store) -> None:
     assert await answer(store, turn.id, "two", ids=None) == first
 
 
+async def test_what_was_edited_before_its_end_has_nothing_left_to_show(store: Store) -> None:
+    turn = await ask(store, "web:1", refs=("m1",))
+    edit = await ask(store, "web:2", kind="edit", source=turn.id, take_over=True)
+    assert (edit.refs, (await store.turn(turn.id)).refs) == (("m1",), ())  # type: ignore[union-attr]
+    assert [one.id for one in await store.pending(["web:"])] == [turn.id, edit.id]
+    assert (await answer(store, turn.id, shown=False)).shown
+    assert await store.unshown("web:") == []
+
+
 async def test_an_attempt_that_a_shutdown_ended_does_not_count(store: Store) -> None:
     turn = await ask(store, "web:1")
     await store.started(turn.id, NOON)
