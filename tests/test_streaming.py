@@ -394,6 +394,88 @@ def test_told_to_wait_the_previews_stop_and_the_end_comes_right_after() -> None:
     run(play())
 
 
+def test_the_end_does_not_wait_for_the_time_of_a_preview() -> None:
+    async def play() -> None:
+        stage = Stage(rate=Rate(interval=1.0, preview=30.0, typing=0))
+        showing = stage.start()
+        await stage.speak("one two three", every=2)  # a preview is drawn, and the next one waits for its time
+        stage.shelf.end(stage.reply, "stop")
+        ended = now()
+        await showing
+        assert stage.seen() == ["one two three"]
+        assert now() - ended < 2
+
+    run(play())
+
+
+def test_told_to_leave_everything_alone_the_other_chats_wait_too() -> None:
+    async def play() -> None:
+        pacing = Pacing(30, 1.0, now)
+        first, other = Stage(screen=Screen(iter(["wait everywhere"]))), Stage()
+        first.pace, other.pace = pacing.chat("first", EDITS), pacing.chat("other", EDITS)
+        tasks = [first.start()]
+        await asyncio.sleep(1)
+        tasks.append(other.start())
+        for stage in (first, other):
+            stage.reply.emit(Delta("Said.", (1,)))
+            stage.shelf.end(stage.reply, "stop")
+        await asyncio.gather(*tasks)
+        assert other.screen.calls[0][1] >= first.screen.quiet_until
+        assert first.seen() == other.seen() == ["Said."]
+
+    run(play())
+
+
+def test_while_the_platform_cannot_be_reached_it_is_called_less_and_less_often() -> None:
+    async def play() -> None:
+        stage = Stage(screen=Screen(lost_after_the_first()))
+        showing = stage.start()
+        await stage.speak(LONG, every=4)
+        assert len(stage.screen.calls) < 20
+        stage.screen.faults = iter(())
+        stage.shelf.end(stage.reply, "stop")
+        ended = now()
+        await showing
+        assert now() - ended < 25
+        assert " ".join(stage.seen()) == LONG
+
+    run(play())
+
+
+def test_what_somebody_else_has_deleted_already_does_not_stop_the_clearing() -> None:
+    async def play() -> None:
+        stage = Stage(Shelf(a_turn("regenerate", refs=("a", "b", "c"))))
+        stage.screen.blank("ab")
+        showing = stage.start()
+        await stage.speak("Anew.", every=5)
+        stage.shelf.end(stage.reply, "stop")
+        await showing
+        assert [message.part.text for message in stage.screen.messages.values()] == ["Anew."]
+        assert stage.shelf.turn.refs == ("a",)
+
+    run(play())
+
+
+def test_an_ended_answer_draws_nothing_more_in_messages_that_another_has_taken_over() -> None:
+    async def play() -> None:
+        old, new = Stage(rate=Rate(interval=5.0, typing=0)), Shelf(a_turn("regenerate", refs=("m1",)))
+        first = old.start()
+        await asyncio.sleep(1)
+        old.reply.emit(Delta(LONG, (1,)))
+        old.shelf.end(old.reply, "stop")
+        answer = new.reply()
+        old.reply.successor = answer
+        second = asyncio.create_task(show(answer, ScreenChannel(old.screen, old.pace, new), SAY))
+        answer.emit(Delta("Better.", (1,)))
+        new.end(answer, "stop")
+        await asyncio.gather(first, second)
+        assert old.screen.texts == [SAY("thinking"), "Better."]
+        assert old.shelf.turn.shown
+        assert new.turn.shown
+
+    run(play())
+
+
 def test_typing_is_shown_while_the_model_thinks_and_not_while_others_are_answered() -> None:
     async def play(rate: Rate) -> list[float]:
         stage = Stage(rate=rate)
