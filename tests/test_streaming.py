@@ -121,6 +121,7 @@ def test_a_long_answer_fills_one_message_after_the_other_each_committed_before_t
         await showing
         assert " ".join(stage.seen()).startswith(LONG)
         assert SAY("cut-by-length") in " ".join(stage.seen()).replace("\n", " ")
+        assert SAY("left-out") in " ".join(stage.seen()).replace("\n", " ")
         assert stage.buttons()[-1] == ("regenerate", "proceed")
         assert all(buttons == () for buttons in stage.buttons()[:-1])
         assert list(stage.screen.messages) == list(stage.shelf.turn.refs)
