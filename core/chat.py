@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from random import Random, SystemRandom
+from random import Random
 from time import time
 from typing import Any, Literal
 
@@ -82,7 +82,7 @@ class Chat:
             observe=observe,
             changed=self._changed,
             clock=clock,
-            random=random or SystemRandom(),
+            random=random or Random(),
         )
         self._watchers: dict[str, set[_Watcher]] = {}
         self._paused = False
