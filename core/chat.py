@@ -281,6 +281,7 @@ class Chat:
     async def move(self, old: str, new: str) -> None:
         """A platform has renamed a place: conversations whose keys begin with ``old`` now begin with ``new``."""
         await self._store.move(old, new)
+        self._gate.move(old, new)
         for live in self._answering.live.values():
             if live.turn.conversation.startswith(old):
                 live.turn = replace(live.turn, conversation=new + live.turn.conversation.removeprefix(old))

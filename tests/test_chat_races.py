@@ -108,6 +108,25 @@ async def test_an_edit_of_a_question_that_runs_is_accepted_however_full_the_line
         assert await finish(edited) == "a1 a2 a3 a4"
 
 
+async def test_a_conversation_that_moves_while_it_is_answered_is_still_one(tmp_path):
+    async with house(tmp_path, slots=2) as home:
+        first = await home.chat.send("tg:1:ann", ANN, "tg:1", "one")
+        second = await home.chat.send("tg:1:ann", ANN, "tg:2", "two")
+        await until(lambda: home.engine.running)
+        await home.chat.move("tg:1:", "tg:2:")
+        third = await home.chat.send("tg:2:ann", ANN, "tg:3", "three")
+        await looks(home)
+        assert len(home.engine.asked) == 1
+        home.engine.release()
+        assert [await finish(reply) for reply in (first, second, third)] == ["a1 a2 a3 a4"] * 3
+        assert [message.content for message in home.engine.asked[-1] if message.role == "user"] == [
+            "one",
+            "two",
+            "three",
+        ]
+        assert (home.gate.waiting, home.gate.running) == (0, 0)
+
+
 async def test_a_platforms_clock_that_is_ahead_wins_nothing(tmp_path):
     async with house(tmp_path, limits=Limits(messages_per_minute=1, tokens_per_day=0, characters=0)) as home:
         ahead = await home.chat.send(C, ANN, "web:1", "one", at=home.clock() + 3600)
