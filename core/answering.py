@@ -264,7 +264,7 @@ class Answering:
     async def _window(self, turn: Turn) -> Window:
         """What the model will see: the path back, as far as it may be seen here and as far as it fits."""
         path = await self._store.path(turn.id)
-        exchanges = groups(readable(path, turn.conversation, turn.scope))
+        exchanges = groups(readable(path, path[-1].conversation, path[-1].scope))
         system = self._voices.system(turn)
         room = self._engine.context_window - self._voices.sampling(turn).max_tokens
         if system:
