@@ -132,9 +132,9 @@ class Accepting:
     async def turn(self, target: Target, user: str | None = None) -> Turn:
         """The turn, which must be ``user``'s if one is named. Raises NotFound, NotYours.
 
-        An event names the question as it reads now: the newest edit of it, where it was edited.
+        An event names the question as it reads now, with its newest answer: the last edit of it, the last regenerate.
         """
-        turn = await (self._store.turn(target) if isinstance(target, int) else self._newest_edit(target))
+        turn = await (self._store.turn(target) if isinstance(target, int) else self._newest(target))
         if turn is None:
             raise NotFound
         if user is not None and turn.user != user:
@@ -212,7 +212,7 @@ class Accepting:
         async with self.lock(first.conversation):
             if known := await self._known(again.event, again.user):
                 return known
-            old = await self.turn(first.id, again.user)
+            old = await self.turn(again.target, again.user)  # another edit by the same event may have come before
             if old.deleted:
                 raise NotFound
             live = self._answering.live.get(old.id)
@@ -266,7 +266,7 @@ class Accepting:
         if not fresh:
             if ticket is not None:
                 ticket.leave()
-            return await self.reply(turn)
+            return await self._taken(turn, new.user)
         self._observe("accepted", 1, new.kind)
         if ticket is None:
             waiting = self._answering.waiting(instead_of) if instead_of is not None else None
@@ -311,13 +311,15 @@ class Accepting:
             raise NotYours
         return await self.reply(turn)
 
-    async def _newest_edit(self, event: str) -> Turn | None:
+    async def _newest(self, event: str) -> Turn | None:
         turn = await self._store.find(event)
         while turn is not None:
-            edits = [one for one in await self._store.made_from(turn.id) if one.kind == "edit" and not one.deleted]
-            if not edits:
+            made = [one for one in await self._store.made_from(turn.id) if not one.deleted]
+            edits = [one for one in made if one.kind == "edit"]
+            newer = edits or [one for one in made if one.kind == "regenerate"]
+            if not newer:
                 break
-            turn = edits[-1]
+            turn = newer[-1]
         return turn
 
     async def _is_newest(self, turn: Turn) -> bool:

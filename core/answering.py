@@ -112,6 +112,12 @@ class Answering:
         if left:
             await asyncio.wait({run.settled for run in left})
 
+    def blank(self, which: Callable[[Turn], bool]) -> None:
+        """Answers that have ended and are no more: who still shows one of them takes it away."""
+        for reply in list(self.replies.values()):
+            if reply.finished is not None and which(reply.turn):
+                reply.end(replace(reply.turn, prompt="", reply="", ids=None, deleted=True))
+
     def forget(self) -> None:
         """Drop what was remembered of texts."""
         self._lengths.clear()
@@ -258,7 +264,7 @@ class Answering:
     async def _window(self, turn: Turn) -> Window:
         """What the model will see: the path back, as far as it may be seen here and as far as it fits."""
         path = await self._store.path(turn.id)
-        exchanges = groups(readable(path))
+        exchanges = groups(readable(path, path[-1].conversation, path[-1].scope))
         system = self._voices.system(turn)
         room = self._engine.context_window - self._voices.sampling(turn).max_tokens
         if system:
@@ -276,14 +282,13 @@ class Answering:
         return self._lengths[key]
 
 
-def readable(path: Sequence[Turn]) -> Sequence[Turn]:
-    """The end of the path that may be seen in its last turn's chat.
+def readable(path: Sequence[Turn], conversation: str, scope: str) -> Sequence[Turn]:
+    """The end of the path that may be seen in this conversation, by a turn in the chat ``scope``.
 
     A person's own conversation is theirs; beyond it, only what was shown in this very chat, never private turns.
     """
     for i in range(len(path) - 1, -1, -1):
-        last = path[-1]
-        if path[i].conversation != last.conversation and not (last.scope and path[i].scope == last.scope):
+        if path[i].conversation != conversation and not (scope and path[i].scope == scope):
             return path[i + 1 :]
     return path
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from core.errors import NotYours
+from core.errors import NotFound, NotYours
 from core.limits import Spend
 from core.messages import Turn
 from core.store import NewTurn, Store
@@ -150,14 +150,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert not fresh
         assert turn == self.turns[self.known[event]]
 
-    @rule(target=events, event=events, kind=st.sampled_from(["regenerate", "proceed"]))
-    def press(self, event: str, kind: Any) -> Any:
+    @rule(target=events, event=events, kind=st.sampled_from(["regenerate", "proceed", "edit"]), take_over=st.booleans())
+    def make_from(self, event: str, kind: Any, take_over: bool) -> Any:
         old = self.turns[self.known[event]]
         if not old.user:
             return multiple()
         self.count += 1
         again = f"e{self.count}"
-        made = [t.id for t in self.turns.values() if t.source == old.id and t.kind == kind and not t.deleted]
         new = question(
             again,
             conversation=old.conversation,
@@ -167,14 +166,28 @@ class StoreMachine(RuleBasedStateMachine):
             source=old.id,
             parent=old.parent,
             asked=self.now,
+            take_over=take_over,
         )
-        if made:
+        if old.deleted:
+            try:
+                self.runner.run(self.store.accept(new, None))
+            except NotFound:
+                return multiple()
+            raise AssertionError("it made something from what was deleted")
+        made = [turn for turn in self.made_from(old, kind) if turn.reply or turn.finish_reason is None]
+        if made and kind != "edit":
             turn, fresh = self.runner.run(self.store.accept(new, None))
-            assert (turn, fresh) == (self.turns[made[0]], False)
-            self.known[again] = made[0]
+            assert (turn, fresh) == (made[-1], False)
+            self.known[again] = turn.id
         else:
             self.accepted(new)
+            if take_over:
+                self.turns[old.id] = replace(old, refs=(), shown=old.finish_reason is not None)
+                assert self.turns[self.known[again]].refs == old.refs
         return again
+
+    def made_from(self, old: Turn, kind: str) -> list[Turn]:
+        return [turn for turn in self.turns.values() if (turn.source, turn.kind) == (old.id, kind) and not turn.deleted]
 
     @rule(event=events, reply=texts, shown=st.booleans(), cost=st.integers(0, 100))
     def finish(self, event: str, reply: str, shown: bool, cost: int) -> None:
@@ -185,20 +198,21 @@ class StoreMachine(RuleBasedStateMachine):
         if before.finished is None:
             before = replace(before, prompt_tokens=9, computed_tokens=5, reply_tokens=3, cost=cost, finished=self.now)
             if not before.deleted:
+                shown = shown or bool(self.made_from(before, "edit"))
                 before = replace(before, reply=turn.reply, ids=(1, 2, 3), finish_reason="stop", shown=shown)
                 assert turn.reply.startswith(f"Antwort{self.count}-")
                 assert len(turn.reply) == len(reply)
         assert turn == before
         self.turns[turn.id] = turn
 
-    @rule(event=events, part=st.integers(0, 3))
-    def place(self, event: str, part: int) -> None:
+    @rule(event=events, part=st.integers(0, 3), there=st.booleans())
+    def place(self, event: str, part: int, there: bool) -> None:
         before = self.turns[self.known[event]]
-        refs = [*before.refs, *[""] * (part + 1 - len(before.refs))]
-        refs[part] = f"m{part}"
+        refs = dict(enumerate(before.refs)) | {part: f"m{part}" if there else ""}
+        count = max((number + 1 for number, ref in refs.items() if ref), default=0)
         if before.user:
-            before = replace(before, refs=tuple(refs))
-        self.turns[before.id] = self.runner.run(self.store.placed(before.id, part, f"m{part}"))
+            before = replace(before, refs=tuple(refs.get(number, "") for number in range(count)))
+        self.turns[before.id] = self.runner.run(self.store.placed(before.id, part, refs[part]))
         assert self.turns[before.id] == before
 
     @rule(data=st.data(), key=st.sampled_from(KEYS))
@@ -301,6 +315,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestStoreMachine.settings = settings(max_examples=25, stateful_step_count=30, suppress_health_check=list(HealthCheck))
