@@ -205,6 +205,7 @@ async def test_a_page_that_goes_ends_nothing(tmp_path: Path) -> None:
         async with stream(client) as events:
             await ask(client, "go on")
             await events.next("answer")
+        await here.engine.holding.wait()
         here.engine.let_go()
         assert (await answered(client))[0]["ended"] == "stop"
 
@@ -280,6 +281,7 @@ async def test_a_feed_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 async def _idle(here: Site) -> None:
+    await here.engine.holding.wait()
     here.engine.let_go()
     await until(lambda: here.gate.running == 0)
 
