@@ -1,10 +1,11 @@
 // The conversation: each question with its answer, patched in place so that what is read stays where it is.
 
-import { button, copy, icon, make, parsed } from "./make.js";
+import { become, button, copy, icon, make, parsed } from "./make.js";
 import { PendingChange, PendingQuestion } from "./pending.js";
 import { say } from "./words.js";
 
-// on: what the buttons do: {edit(view, text): was it taken?, regenerate(view), proceed(view), undo(view), tell(sentence)}.
+// on: what the buttons do: {edit(view, text): was it taken?, regenerate(view), proceed(view), undo(view),
+//      withdraw(entry), tell(sentence)}.
 export class Thread {
   #root;
   #on;
@@ -77,7 +78,7 @@ export class Thread {
   // What is on its way: a question, or what changes a turn (`entry.target`).
   pend(entry) {
     if (this.#pending.has(entry.event)) return;
-    const pending = entry.target ? new PendingChange(entry) : new PendingQuestion(entry);
+    const pending = new (entry.target ? PendingChange : PendingQuestion)(entry, this.#on.withdraw);
     this.#pending.set(entry.event, pending);
     if (pending.element) this.#root.append(pending.element);
     this.#placePending();
@@ -197,11 +198,10 @@ class Exchange {
 
   draw(view) {
     const changed = view.question !== this.view.question;
-    const ended = this.view.live && !view.live;
     this.view = view;
     if (changed && !this.#waiting) this.#ask();
     if (!view.live) this.#blocks(view.blocks);
-    if (ended || !view.live) this.#say("");
+    this.#say(view.live ? this.#told : "");
     this.#notes.replaceChildren(...(view.notes ?? []).map((note) => make("p", { className: view.ended }, note)));
     this.element.classList.toggle("live", view.live);
     this.element.dataset.turn = view.id;
@@ -222,9 +222,10 @@ class Exchange {
     this.#buttons();
   }
 
-  // Pressed: nothing more until Conch answers. (A disabled button would lose the focus.)
+  // Pressed: nothing more until Conch answers, but to copy. (A disabled button would lose the focus.)
   #busy() {
     for (const element of this.#bar.children) {
+      if (element.dataset.does === "copy") continue;
       element.setAttribute("aria-disabled", "true");
       element.onclick = null;
     }
@@ -234,14 +235,16 @@ class Exchange {
     this.#buttons();
   }
 
-  // Where the answer is; what is on its way comes first.
+  // Where the answer is; what is on its way comes first. The dots move as long as there is more to come.
   #say(told = this.#told) {
     this.#told = told;
+    const works = this.view.live && !this.#waiting;
     const state = this.#waiting?.sentence ?? told;
-    if (this.#state.dataset.state === state) return;
-    this.#state.dataset.state = state;
-    const dots = this.#waiting ? [] : [make("span.dots", { "aria-hidden": "true" }, make("i"), make("i"), make("i"))];
-    this.#state.replaceChildren(...(state ? [...dots, state] : []));
+    const now = `${works} ${state}`;
+    if (this.#state.dataset.state === now) return;
+    this.#state.dataset.state = now;
+    const dots = () => make("span.dots", { "aria-hidden": "true" }, make("i"), make("i"), make("i"));
+    this.#state.replaceChildren(...(works ? [dots()] : []), state, ...(this.#waiting?.ways ?? []));
   }
 
   #blocks(html) {
@@ -250,12 +253,8 @@ class Exchange {
       const old = this.#answer.children[i];
       const element = make("div.block", {}, parsed(block));
       dress(element, this.#on);
-      if (!old) this.#answer.append(element);
-      else {
-        const across = old.querySelector("pre")?.scrollLeft ?? 0;
-        old.replaceWith(element);
-        if (across) element.querySelector("pre")?.scrollTo({ left: across });
-      }
+      if (old) become(old, element);
+      else this.#answer.append(element);
     });
     while (this.#answer.children.length > html.length) this.#answer.lastElementChild.remove();
     this.#html = [...html];
@@ -287,7 +286,7 @@ class Exchange {
   }
 
   async #copy(element) {
-    tick(element, (await copy(this.view.text)), this.#on);
+    tick(element, await copy(this.view.text), this.#on);
   }
 
   // The question becomes a box with `text` in it; Enter asks it anew, Escape leaves it as it was.
@@ -318,7 +317,8 @@ class Exchange {
       }
     });
     box.addEventListener("input", () => fit(box));
-    this.#question.replaceChildren(box, choices);
+    const warning = this.#latest ? [] : [make("p.dim", {}, say("web-edit-earlier"))];
+    this.#question.replaceChildren(box, ...warning, choices);
     this.#question.classList.add("editing");
     this.#buttons();
     fit(box);
