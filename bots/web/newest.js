@@ -3,6 +3,7 @@
 const NEAR = 60; // pixels from the end
 
 const scroll = document.getElementById("scroll");
+const thread = document.getElementById("thread");
 const button = document.getElementById("newest");
 let following = true;
 let top = 0;
@@ -17,7 +18,7 @@ export function patch(change) {
 
 export function toNewest() {
   following = true;
-  scroll.scrollTop = scroll.scrollHeight;
+  scroll.scrollTop = thread.hasChildNodes() ? scroll.scrollHeight : 0; // what stands there instead is read from its top
   top = scroll.scrollTop;
   offer();
 }
