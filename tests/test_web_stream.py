@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import httpx
 
 from bots.markdown import Renderer
-from bots.web_feed import Feed, Viewer
+from bots.web_feed import LONG, Feed, Viewer
 from bots.web_stream import MOST_STREAMS
 from bots.web_view import LiveView, exchanges
 from core.messages import Turn
@@ -97,6 +99,34 @@ async def test_only_the_changed_end_is_sent() -> None:
     assert page.blocks[1] == list(Renderer().blocks(text[:end]))
     assert sent < 2 * len(text)
     assert view.change(SAY) is None
+
+
+async def test_what_takes_long_to_draw_holds_up_nobody(tmp_path: Path) -> None:
+    """A list is parsed from its start at each look: a long one apart from the loop."""
+    parsed: list[tuple[int, bool]] = []
+
+    class Watched(Renderer):
+        def parse(self, text: str, env: dict[str, Any]) -> list[tuple[int, str]]:
+            parsed.append((len(text), current_thread() is main_thread()))
+            return super().parse(text, env)
+
+    text = "\n".join(f"- item {i}" for i in range(600))
+    async with site(tmp_path) as here, here.client() as client:
+        user = await introduced(client)
+        here.engine.hold = 1_790
+        turn = await ask(client, f"echo {text}")
+        viewer = Viewer(user, f"{user}:", "first-one", "en")
+        feed = Feed(here.chat, Watched(), SAY, viewer, pace=0.0, heartbeat=60.0)
+        page, events = Page(), feed.events()
+        try:
+            while "item 590" not in "".join(page.blocks.get(turn, [])):
+                name, data = (await anext(events)).removeprefix("event: ").rstrip().split("\ndata: ")
+                page.hear(name, json.loads(data))
+        finally:
+            await events.aclose()
+        await _idle(here)
+    assert max(length for length, _ in parsed) > LONG
+    assert [length for length, on_the_loop in parsed if length > LONG and on_the_loop] == []
 
 
 async def test_a_late_page_and_a_second_one_see_the_same(tmp_path: Path) -> None:
