@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browsers import Tab, chromium, visit
+from tests.browsers import Tab, another, chromium, visit
 from tests.sites import HeldEngine, site
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -115,6 +115,36 @@ async def test_an_edit_further_up_says_what_it_costs(browser: Browser, tmp_path:
             await article.get_by_role("button", name="Edit").click()
             await expect(cost).to_be_visible(visible=visible)
             await tab.page.keyboard.press("Escape")
+
+
+async def test_an_edit_that_is_being_written_is_not_lost(browser: Browser, tmp_path: Path) -> None:
+    async with site(tmp_path) as here, visit(browser, here) as tab:
+        here.engine.hold = 2
+        await tab.ask("one")
+        await tab.say(".answer", "2-")
+        await tab.page.locator("article").hover()
+        await tab.named("Edit").click()
+        await tab.page.get_by_label("Edit your question").fill("well considered")
+        here.engine.hold = None
+        here.engine.let_go()
+        await tab.ended(1)
+        await tab.page.get_by_label("Language").select_option("한국어")
+        editor = tab.page.get_by_label("질문 고치기")
+        await expect(editor).to_have_value("well considered")
+        await expect(tab.page.locator(".editing").get_by_role("button", name="보내기")).to_be_visible()
+        second = await another(tab.page.context, here)
+        await second.ended(1)
+        await second.named("다시 답하기").click()
+        await tab.page.wait_for_selector("article[data-turn='2']:not(.live)")
+        await expect(editor).to_have_count(0)
+        await expect(tab.box).to_have_value("well considered")
+        await tab.box.fill("")
+        await tab.named("고치기").click()
+        await editor.fill("once more")
+        await tab.named("새 대화").first.click()
+        await expect(tab.box).to_have_value("")
+        await tab.page.locator("#list a").click()
+        await expect(tab.box).to_have_value("once more")
 
 
 async def test_words_of_a_table_stay_whole_on_a_phone(browser: Browser, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ const thread = new Thread(at("thread"), {
   proceed: (view) => ask(`/api/turns/${view.last}/proceed`, {}, view.id),
   undo,
   withdraw,
+  left: (text) => giveBack({ conversation: state.conversation, body: { text } }),
   tell,
 });
 
@@ -211,7 +212,7 @@ async function attempt(path, body) {
   try {
     return await call(path, body);
   } catch (error) {
-    refuse(error instanceof Refusal ? error.message : say("web-offline"));
+    refuse(error instanceof Refusal ? error.message : say("web-not-reached"));
     return null;
   }
 }
@@ -226,8 +227,10 @@ async function remove(conversation) {
   if (!(await askSure(say("web-delete"), say("web-delete-sure", { title }), say("web-delete")))) return;
   if ((await attempt(`/api/conversations/${conversation.id}/remove`, {})) === null) return;
   keepDraft(conversation.id, "");
-  if (conversation.id === state.conversation) fresh();
-  else at("new").focus();
+  if (conversation.id === state.conversation) {
+    thread.clear();
+    fresh();
+  } else at("new").focus();
 }
 
 async function forget() {
@@ -236,6 +239,8 @@ async function forget() {
   const answer = await attempt("/api/forget", {});
   if (answer === null) return;
   forgetTexts();
+  thread.clear();
+  write("");
   fresh();
   notice(answer.sentence);
 }
@@ -252,7 +257,7 @@ async function chooseLanguage(code) {
     await speak(code);
   } catch {
     at("language").value = language();
-    refuse(say("web-offline"));
+    refuse(say("web-not-reached"));
     return;
   }
   choose("language", code);
@@ -279,10 +284,10 @@ function fresh() {
 
 function open(id) {
   closeSide();
+  thread.leave();
   state.conversation = id;
   state.persona = null;
   state.loaded = id === null;
-  thread.clear();
   choose("last", id);
   refuse("");
   write(draft(id ?? "new"));

@@ -12,6 +12,7 @@ const below = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight
 
 // Changes the conversation.
 export function patch(change) {
+  scrolled(); // perhaps nobody has told us yet
   change();
   stay();
 }

@@ -5,7 +5,7 @@ import { PendingChange, PendingQuestion } from "./pending.js";
 import { say } from "./words.js";
 
 // on: what the buttons do: {edit(view, text): was it taken?, regenerate(view), proceed(view), undo(view),
-//      withdraw(entry), tell(sentence)}.
+//      withdraw(entry), left(text): an edit whose question has gone, tell(sentence)}.
 export class Thread {
   #root;
   #on;
@@ -34,6 +34,12 @@ export class Thread {
     return !this.#shown.length && !this.#pending.size;
   }
 
+  // Another conversation comes next.
+  leave() {
+    for (const exchange of this.#shown) exchange.leave();
+    this.clear();
+  }
+
   clear() {
     this.#shown = [];
     this.#pending.clear();
@@ -57,7 +63,7 @@ export class Thread {
       exchange.draw(view);
       kept.push(exchange);
     }
-    for (const exchange of this.#shown) if (!kept.includes(exchange)) exchange.element.remove();
+    for (const exchange of this.#shown) if (!kept.includes(exchange)) exchange.leave();
     kept.forEach((exchange, i) => {
       if (this.#root.children[i] !== exchange.element) this.#root.insertBefore(exchange.element, this.#root.children[i] ?? null);
       exchange.newest(i === kept.length - 1);
@@ -173,12 +179,23 @@ class Exchange {
     this.#youHeading.textContent = say("web-you");
     this.#answerHeading.textContent = say("web-answer");
     for (const block of this.#answer.children) dress(block, this.#on);
+    if (this.editing) this.edit(this.#typed);
     this.#say();
     this.#buttons();
   }
 
   get editing() {
     return this.#question.classList.contains("editing");
+  }
+
+  get #typed() {
+    return this.#question.querySelector("textarea")?.value.trim() ?? "";
+  }
+
+  // It is no longer in the conversation.
+  leave() {
+    this.element.remove();
+    if (this.#typed && this.#typed !== this.#asked) this.#on.left(this.#typed);
   }
 
   // What a person reads as the question: also an edit that is on its way.
@@ -291,7 +308,7 @@ class Exchange {
 
   // The question becomes a box with `text` in it; Enter asks it anew, Escape leaves it as it was.
   edit(text = this.#asked) {
-    const elsewhere = document.activeElement?.matches("textarea, input, dialog *"); // nobody is torn from what they write
+    const elsewhere = document.activeElement?.matches("textarea, input, select, dialog *"); // nobody is torn from what they write
     const box = make("textarea", { value: text, dir: "auto", rows: 1, "aria-label": say("web-edit-label") });
     const leave = () => {
       this.#ask();

@@ -63,6 +63,7 @@ web-code = Code
 ## Connection
 
 web-offline = No connection to Conch. Trying again…
+web-not-reached = Conch could not be reached. Please try again.
 web-try-now = Try now
 web-back = The connection is back.
 web-crowded = This page rests, because Conch is open in many tabs.

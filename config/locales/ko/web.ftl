@@ -63,6 +63,7 @@ web-code = 코드
 ## 연결
 
 web-offline = Conch에 연결할 수 없습니다. 다시 시도하는 중…
+web-not-reached = Conch에 연결하지 못했습니다. 다시 시도해 주세요.
 web-try-now = 지금 다시 시도
 web-back = 다시 연결되었습니다.
 web-crowded = Conch가 여러 탭에 열려 있어 이 페이지는 쉬고 있습니다.

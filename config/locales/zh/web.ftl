@@ -63,6 +63,7 @@ web-code = 代码
 ## 连接
 
 web-offline = 连接不上 Conch，正在重试……
+web-not-reached = 没能连上 Conch，请再试一次。
 web-try-now = 立即重试
 web-back = 连接已恢复。
 web-crowded = Conch 在许多标签页中打开，这个页面先休息了。
