@@ -421,6 +421,7 @@ async function start() {
   at("language").value = language();
   at("theme").value = choice("theme") ?? "auto";
   listen();
+  at("slow").remove();
   at("app").hidden = false;
   const refusals = { "#key-wrong": "web-key-wrong", "#too-many-keys": "web-too-many-keys" };
   let key = refusals[location.hash] ? say(refusals[location.hash]) : "";
