@@ -74,8 +74,16 @@ async def test_an_edit_is_read_at_once_and_taken_back_if_it_is_not_sent(browser:
         await tab.page.keyboard.press("Enter")
         await tab.say(f"{FIRST} .state", UNSENT)
         assert await tab.texts(tab.questions) == ["uno"]
-        await tab.page.locator(f"{FIRST} .state").get_by_role("button", name="Take back").click()
-        assert await tab.texts(tab.questions) == ["one"]
+        await tab.named("Edit").click()
+        await tab.page.get_by_label("Edit your question").fill("ein")
+        await tab.page.keyboard.press("Enter")
+        await expect(tab.questions).to_have_text(["ein"])
+        for text, below in (("ein", "uno"), ("uno", "one")):
+            await tab.page.locator(f"{FIRST} .state").get_by_role("button", name="Take back").click()
+            await expect(tab.page.get_by_label("Edit your question")).to_have_value(text)
+            await expect(tab.page.get_by_label("Edit your question")).to_be_focused()
+            await tab.page.get_by_role("button", name="Cancel").click()
+            assert await tab.texts(tab.questions) == [below]
         await expect(tab.page.locator(f"{FIRST} .state")).to_have_text("")
         await expect(tab.named("Answer again")).not_to_have_attribute("aria-disabled", "true")
         await online(tab)

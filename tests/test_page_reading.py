@@ -122,7 +122,7 @@ async def test_an_edit_that_is_being_written_is_not_lost(browser: Browser, tmp_p
         here.engine.hold = 2
         await tab.ask("one")
         await tab.say(".answer", "2-")
-        await tab.page.locator("article").hover()
+        await tab.page.locator("article.live").hover()
         await tab.named("Edit").click()
         await tab.page.get_by_label("Edit your question").fill("well considered")
         here.engine.hold = None

@@ -160,11 +160,11 @@ function sent(entry, turn) {
   if (entry.conversation === state.conversation) thread.settle(entry, turn);
 }
 
-// No: the sentence stands by the box, and the text is in it again, or in that of the question that was edited.
+// No: the sentence stands by the box, and the text is not lost.
 function refused(error, entry) {
   const here = entry?.conversation === state.conversation;
   if (entry && here) thread.unpend(entry);
-  if (entry?.body.text !== undefined && !(here && thread.reopen(entry))) giveBack(entry);
+  if (entry?.body.text !== undefined) takeUp(entry);
   refuse(error.message || say("web-bad-request"));
   thread.refresh();
   redraw();
@@ -174,12 +174,18 @@ function refused(error, entry) {
 function withdraw(entry) {
   drop(entry);
   thread.unpend(entry);
-  if (!entry.target) {
-    giveBack(entry);
+  redraw();
+  if (entry.body.text !== undefined) {
+    takeUp(entry);
     announce(say("web-undone"));
   }
-  redraw();
-  box.focus();
+  if (document.activeElement === document.body) box.focus(); // the button has gone
+}
+
+// Its text is in the box again, or in that of the question that was edited.
+function takeUp(entry) {
+  const here = entry.conversation === state.conversation;
+  if (!(here && thread.reopen(entry))) giveBack(entry);
 }
 
 // The text of a question is in its box again, before what was typed there meanwhile. Once, though every tab gives it.

@@ -257,11 +257,11 @@ class Exchange {
     this.#told = told;
     const works = this.view.live && !this.#waiting;
     const state = this.#waiting?.sentence ?? told;
-    const now = `${works} ${state}`;
+    const now = `${works} ${state} ${this.#waiting?.entry.event ?? ""}`;
     if (this.#state.dataset.state === now) return;
     this.#state.dataset.state = now;
     const dots = () => make("span.dots", { "aria-hidden": "true" }, make("i"), make("i"), make("i"));
-    this.#state.replaceChildren(...(works ? [dots()] : []), state, ...(this.#waiting?.ways ?? []));
+    this.#state.replaceChildren(...(works ? [dots()] : []), ...(state ? [state] : []), ...(this.#waiting?.ways ?? []));
   }
 
   #blocks(html) {
