@@ -21,6 +21,7 @@ from bots.lifetimes import first, stopping
 from bots.loading import Loading
 from bots.machine import user_name
 from bots.metrics import Metrics
+from bots.plan import sentences
 from bots.remote import METHODS, RemoteChat
 from bots.terminal import Keyboard, Lines, piped, spoken, typed
 from bots.wording import Say, Wording
@@ -31,6 +32,7 @@ from core.chat import Chat
 from core.engine import Engine, ScriptedEngine
 from core.errors import ConchError, EngineError
 from core.gate import Gate
+from core.local.plan import Outline
 from core.store import Store
 
 LOCALES = Path(config.__file__).with_name("locales")
@@ -38,8 +40,7 @@ SCRIPTED_WINDOW = 8192
 """Tokens (words) of the scripted engine's context window where the settings leave it to the model."""
 
 
-Progress = Callable[[str, float | None], None]
-EngineMaker = Callable[[Settings, Progress], AbstractAsyncContextManager[Engine]]
+EngineMaker = Callable[[Settings, Loading], AbstractAsyncContextManager[Engine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ async def signalled(stop: asyncio.Event) -> str:
 
 @asynccontextmanager
 async def open_core(
-    settings: Settings, prefixes: Iterable[str], progress: Progress, engine_maker: EngineMaker
+    settings: Settings, prefixes: Iterable[str], loading: Loading, engine_maker: EngineMaker
 ) -> AsyncIterator[Core]:
     """The held data folder, the store, the gate and the chat, with the turns that an earlier run left unanswered.
 
@@ -103,7 +104,7 @@ async def open_core(
     with hold(settings.data_dir):
         async with (
             Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store,
-            engine_maker(settings, progress) as engine,
+            engine_maker(settings, loading) as engine,
         ):
             gate = Gate(0, waiting=settings.queue.waiting, waiting_per_person=settings.queue.waiting_per_person)
             health = Health()
@@ -327,18 +328,22 @@ def store_methods(store: Store) -> dict[str, control.Method]:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, progress: Progress) -> AsyncIterator[Engine]:
+async def open_engine(settings: Settings, loading: Loading) -> AsyncIterator[Engine]:
     """The engine that the settings name, not loaded yet; at the end its thread is gone."""
     chosen = settings.engine
     if chosen.kind == "scripted":
         yield ScriptedEngine(
-            slots=chosen.slots,
+            slots=chosen.slots or 1,
             context_window=chosen.context_window or SCRIPTED_WINDOW,
             delay=chosen.delay,
             load_seconds=chosen.load_seconds,
         )
         return
     from core.local import LocalEngine, LocalOptions  # its thread imports torch
+
+    def planned(outline: Outline) -> None:
+        for sentence in sentences(outline, loading.say):
+            loading.tell(sentence)
 
     engine = LocalEngine(
         LocalOptions(
@@ -350,8 +355,10 @@ async def open_engine(settings: Settings, progress: Progress) -> AsyncIterator[E
             offload_folder=Path(chosen.offload_folder) if chosen.offload_folder else settings.data_dir / "offload",
             slots=chosen.slots,
             context_window=chosen.context_window,
+            condition=chosen.condition,
             cache_folder=settings.data_dir / "models",
-            progress=progress,
+            progress=loading,
+            planned=planned,
         )
     )
     try:

@@ -22,6 +22,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 
 from bots.machine import Gpu, ask_gpu, ask_memory, ask_torch, at_home, existing, is_there, listed, user_name
+from bots.plan import Wish, examined
 from bots.terminal import shows
 from bots.wording import Say
 from config.settings import Settings
@@ -114,10 +115,29 @@ def engine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     hub = at_home(environ.get("HF_HOME") or "~/.cache/huggingface") / "hub"
     found = model(settings.engine.model, settings.data_dir / "models", hub, gpu=card is not None)
     yield found
-    if there := ask_memory():
+    there = ask_memory()
+    if there:
         yield memory(*there)
+    if there and found.mark != "bad":
+        yield from planned(settings, found, card, there[0])
     fetched = OPENCHAT_BYTES / 1e9 if found.values.get("name") == OPENCHAT_MODEL and found.mark != "good" else 0.0
     yield disk(settings.data_dir, DISK_GB + fetched)
+
+
+def planned(settings: Settings, found: Finding, card: Gpu | None, free: float) -> Iterator[Finding]:
+    """How the model would run. ``free`` memory in GB."""
+    chosen = settings.engine
+    offload = Path(chosen.offload_folder) if chosen.offload_folder else settings.data_dir
+    wish = Wish(chosen.quantization, chosen.dtype, chosen.slots, chosen.context_window, offload)
+    files = found.values.get("folder")
+    told = examined(wish, str(found.values["name"]), Path(str(files)) if files else None, card, free)
+    if told is None:
+        return
+    key, values = told
+    if key == "console-plan":
+        yield Finding("good", key, values)
+    else:
+        yield Finding("bad" if key == "doctor-plan-none" else "warning", key, values, "doctor-plan-remedy")
 
 
 def wanted_packages(*, local: bool) -> list[Requirement]:

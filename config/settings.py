@@ -79,8 +79,9 @@ class EngineSettings(Section):
     dtype: Literal["auto", "float16", "bfloat16", "float32"]
     device: Literal["auto", "cuda", "cpu"]
     offload_folder: Annotated[str, AfterValidator(at_home)]
-    slots: Annotated[int, Field(strict=True, ge=1, le=1024)]
+    slots: Annotated[int, Field(strict=True, ge=0, le=1024)]
     context_window: Count
+    condition: Literal["GPT4 Correct", "Math Correct"]
     max_tokens: Positive
     temperature: Annotated[float, Field(strict=True, ge=0, le=5, allow_inf_nan=False)]
     top_p: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]

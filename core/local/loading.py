@@ -25,11 +25,11 @@ from core.errors import EngineError
 from core.local.failure import first_line, out_of_memory
 from core.local.options import LocalOptions, Progress
 from core.local.placement import Part
-from core.local.plan import NF4_BITS, DoesNotFit, Free, Plan, Shape, Speeds
+from core.local.plan import NF4_BITS, DoesNotFit, Free, Outline, Plan, Shape, Speeds
 from core.local.plan import plan as make_plan
 from core.local.runner import BatchRunner, SingleRunner, make_runner
-from core.local.weights import locate
-from core.prompt import OPENCHAT, ChatTokenizer, Prompt
+from core.local.weights import locate, named
+from core.prompt import ChatTokenizer, Prompt, openchat_template
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +71,14 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         plan, numbers = _plan(folder, config, options, device)
-        description = f"{folder.name}: {described(plan, numbers, _speeds(numbers.device))}"
-        log.info("the plan for %s", description)
+        outline = _outline(named(folder), plan, numbers)
+        description = described(outline)
+        log.debug("the plan: %s", description)
+        options.planned(outline)
         with _told(progress):
             model = _model(folder, plan, numbers, options.offload_folder or options.cache_folder / "offload")
         openchat = "GPT4 Correct " in str(tokenizer.chat_template)
-        prompt = Prompt(cast(ChatTokenizer, tokenizer), OPENCHAT if openchat else None)
+        prompt = Prompt(cast(ChatTokenizer, tokenizer), openchat_template(options.condition) if openchat else None)
         runner = make_runner(model, plan, device=numbers.device, dtype=numbers.dtype)
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
         raise _unloadable(folder, error) from error
@@ -98,8 +100,8 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
 def _unloadable(folder: Path, error: Exception) -> EngineError:
     if out_of_memory(error):
         return EngineError(
-            f"{folder.name} does not fit: {first_line(error)}. End what else uses the memory, set engine.quantization "
-            "to 4bit or engine.context_window to fewer tokens, or choose a smaller model."
+            f"{named(folder)} does not fit: {first_line(error)}. End what else uses the memory, set engine.quantization"
+            " to 4bit or engine.context_window to fewer tokens, or choose a smaller model."
         )
     return EngineError(
         f"The model in {folder} cannot be loaded ({first_line(error)}). Set engine.model "
@@ -135,15 +137,15 @@ def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device
         plan = make_plan(shape, free, rows=options.slots, length=shape.context)
     except DoesNotFit as error:
         raise EngineError(
-            f"{folder.name} fits neither GPU nor memory, and the rest of it needs {error.missing / 1e9:.1f} GB more "
+            f"{named(folder)} fits neither GPU nor memory, and the rest of it needs {error.missing / 1e9:.1f} GB more "
             f"on the disk of {offload}: make room there, set engine.offload_folder to another disk, or choose a "
             "smaller model."
         ) from error
     if cuda and not plan.cuda:
-        log.warning("The GPU has too little free memory for any part of %s: the CPU computes.", folder.name)
+        log.warning("The GPU has too little free memory for any part of %s: the CPU computes.", named(folder))
         return _plan(folder, config, replace(options, device="cpu", quantization="none"), torch.device("cpu"))
     if quantized and not plan.quantized:
-        log.warning("%s does not fit into memory in 4 bit, and what goes to disk has 16.", folder.name)
+        log.warning("%s does not fit into memory in 4 bit, and what goes to disk has 16.", named(folder))
     if plan.rows < options.slots:
         log.warning("engine.slots is %d, but there is room for %d requests at once", options.slots, plan.rows)
     return plan, Numbers(device, dtype)
@@ -156,18 +158,23 @@ def _gpu_free(device: torch.device) -> int:
     return min(free, int(share * total) - torch.cuda.memory_reserved(device))
 
 
-def described(plan: Plan, numbers: Numbers, speeds: Speeds) -> str:
-    """The plan in a line of the log."""
-    where = "GPU" if plan.cuda else "CPU"
+def _outline(name: str, plan: Plan, numbers: Numbers) -> Outline:
     dtype = str(numbers.dtype).removeprefix("torch.")
-    parts = [f"{'4 bit, ' if plan.quantized else ''}{dtype} on the {where}, {plan.weights / 1e9:.1f} GB"]
+    return Outline(name, dtype, plan, 1 / plan.step_seconds(_speeds(numbers.device)))
+
+
+def described(outline: Outline) -> str:
+    """The plan in a line of the log."""
+    plan = outline.plan
+    where, bits = "GPU" if plan.cuda else "CPU", "4 bit, " if plan.quantized else ""
+    parts = [f"{outline.model}: {bits}{outline.dtype} on the {where}, {plan.weights / 1e9:.1f} GB"]
     parts += [
         f"{size / 1e9:.1f} GB of it {place}"
         for size, place in zip(plan.offloaded, ("in memory", "on disk"), strict=True)
         if size
     ]
     parts.append(f"{plan.rows} at once with {plan.length} tokens each, {plan.kept + plan.spilled} more kept")
-    parts.append(f"about {1 / plan.step_seconds(speeds):.0f} tokens/s for one")
+    parts.append(f"about {outline.rate:.0f} tokens/s for one")
     return "; ".join(parts)
 
 

