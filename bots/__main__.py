@@ -70,7 +70,7 @@ def _command(words: Sequence[str]) -> Any:
         add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=names
     )
     line.callback(invoke_without_command=True, help="cli-help")(_conch)
-    for work in (run, chat, doctor, config, key, export, forget, backup, service):
+    for work in (run, chat, doctor, config, key, export, forget, backup, service, bench):
         line.command(help=f"cli-{work.__name__}")(work)
     command = typer.main.get_command(line)
     if {"-h", "--help"} & set(words):
@@ -234,6 +234,14 @@ def service() -> int:
     if names := [name for name in tokens if name != "not set"]:
         say = _wording(settings.language)
         print(say("cli-service-tokens", names=", ".join(names), file=str(ENVIRONMENT)), file=sys.stderr)
+    return 0
+
+
+def bench() -> int:
+    from bots import app
+    from config.settings import load
+
+    print("\n".join(asyncio.run(app.bench(load()))))
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import config
 from bots import console, control, logs
+from bots.bench import measure, told
 from bots.folder import hold
 from bots.health import Health
 from bots.lifetimes import first, stopping
@@ -304,6 +305,27 @@ async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
     with hold(settings.data_dir):
         async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
             return await store_methods(store)[method](**arguments)
+
+
+async def bench(settings: Settings) -> list[str]:
+    """Measures this machine with the engine that the settings name; the figures and a verdict as sentences.
+
+    Raises StoreError while a Conch runs on the data folder: the two would slow each other down. Raises EngineError.
+    """
+    os.umask(0o077)
+    logs.configure("warning", settings.log.format, values.secrets(settings))
+    wording = Wording(LOCALES)
+    say = wording.bind(language(settings, wording))
+    with hold(settings.data_dir), Loading(say, sys.stderr) as loading:
+        async with open_engine(settings, loading) as engine:
+            loading("model")
+            await engine.ready()
+            loading("measuring")
+            try:
+                speed = await measure(engine)
+            finally:
+                loading.close()
+            return told(speed, say)
 
 
 def methods(core: Core) -> dict[str, control.Method]:

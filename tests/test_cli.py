@@ -18,7 +18,7 @@ import pytest
 
 from bots import service
 from bots.__main__ import USAGE_ERRORS, main
-from bots.folder import unusable
+from bots.folder import hold, unusable
 from bots.machine import user_name
 from bots.wording import Wording
 
@@ -355,3 +355,18 @@ def test_every_word_of_the_command_line_is_there_in_every_language() -> None:
     for key in keys:
         for language in wording.languages:
             assert wording(language, key, user="x", file="x", why="x", address="x", names="x", count=2)
+
+
+def test_bench_measures_the_engine_of_the_settings_unless_conch_runs_beside_it(conch: Run, tmp_path: Path) -> None:
+    scripted = {"CONCH_ENGINE__KIND": "scripted", "CONCH_ENGINE__DELAY": "0", "CONCH_ENGINE__SLOTS": "2"}
+    code, out, _ = conch("bench", **scripted)
+    assert code == 0
+    assert [line.partition(":")[0] for line in out.splitlines()[:3]] == [
+        "One answer alone",
+        "The next question of a conversation",
+        "2 answers at the same time",
+    ]
+    with hold(tmp_path / "data"):
+        code, out, err = conch("bench", **scripted)
+    assert (code, out) == (1, "")
+    assert str(os.getpid()) in err

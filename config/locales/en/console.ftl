@@ -16,6 +16,7 @@ cli-forget-yes = do not ask
 cli-backup = Write a copy of the data, also while Conch runs.
 cli-backup-file = the file to write
 cli-service = Print a systemd unit that runs Conch from this folder.
+cli-bench = Measure how fast this machine answers, and say what that means.
 cli-user = the person, such as telegram:1234567 or web:1a2b3c
 cli-version = Show the version.
 
@@ -124,6 +125,7 @@ console-loading-download = Fetching the model…
 console-loading-download-sized = Fetching the model, { $size }…
 console-loading-convert = Converting the weights for faster starts…
 console-loading-weights = Loading the weights…
+console-loading-measuring = Measuring…
 console-loading-warmup = Warming up…
 console-plan = { $model }{ $bits ->
     [nf4] {" "}in 4 bit
@@ -147,6 +149,19 @@ console-stopping = { $count ->
    *[other] Stopping: { $count } answers are still running. Ctrl-C again ends at once; what is not finished is answered at the next start.
 }
 console-no-front = A token for { $name } is set, but this version of Conch has no { $name } front yet.
+
+## conch bench
+
+bench-one = One answer alone: { $rate } tokens a second, the first word after { $first } s.
+bench-next = The next question of a conversation: the first word after { $first } s.
+bench-many = { $count } answers at the same time: { $rate } tokens a second in all, { $each } for each; the first word after { $first } s for 95 of 100.
+bench-good = That is fast: words come as fast as people read them{ $count ->
+    [one] {""}
+   *[other] , also when { $count } ask at the same time
+}.
+bench-late = Words come as fast as people read them, but when { $count } ask at the same time the first one lets them wait. Fewer at once (engine.slots) start sooner.
+bench-slow-together = One person is answered as fast as they read; when { $count } ask at the same time, words come slower than that. Fewer at once (engine.slots) get faster answers, one after the other.
+bench-slow = That is slow: words come slower than people read. A smaller model (engine.model), 4 bit (engine.quantization) or a GPU would help; `conch doctor` says what this machine has.
 
 ## conch chat
 

@@ -16,6 +16,7 @@ cli-forget-yes = 묻지 않기
 cli-backup = 데이터의 사본을 씁니다. Conch가 실행 중이어도 됩니다.
 cli-backup-file = 쓸 파일
 cli-service = 이 폴더에서 Conch를 실행하는 systemd 유닛을 출력합니다.
+cli-bench = 이 컴퓨터가 얼마나 빨리 답하는지 재고 그 뜻을 알려 줍니다.
 cli-user = 사람. 예: telegram:1234567, web:1a2b3c
 cli-version = 버전을 보여 줍니다.
 
@@ -120,6 +121,7 @@ console-loading-download = 모델을 내려받는 중…
 console-loading-download-sized = 모델을 내려받는 중({ $size })…
 console-loading-convert = 다음 시작이 빨라지도록 가중치를 변환하는 중…
 console-loading-weights = 가중치를 불러오는 중…
+console-loading-measuring = 재는 중…
 console-loading-warmup = 예열하는 중…
 console-plan = { $model }({ $bits ->
     [nf4] 4비트
@@ -142,6 +144,19 @@ console-stopping = { $count ->
    *[other] 종료하는 중입니다. 진행 중인 답변이 { $count }개 있습니다. Ctrl-C를 한 번 더 누르면 바로 끝나며, 끝나지 않은 질문에는 다음에 시작할 때 답합니다.
 }
 console-no-front = { $name } 토큰이 설정되어 있지만, 이 버전의 Conch는 아직 { $name }을(를) 지원하지 않습니다.
+
+## conch bench
+
+bench-one = 답변 하나만: 초당 { $rate }토큰, 첫 단어까지 { $first }초.
+bench-next = 이어지는 대화의 다음 질문: 첫 단어까지 { $first }초.
+bench-many = 동시에 { $count }개: 모두 합쳐 초당 { $rate }토큰, 하나에 { $each }토큰. 첫 단어까지 100번 중 95번은 { $first }초 안.
+bench-good = 빠릅니다. { $count ->
+    [1] {""}
+   *[other] { $count }명이 동시에 물어도{" "}
+}사람이 읽는 속도만큼 단어가 나옵니다.
+bench-late = 사람이 읽는 속도만큼 단어가 나오지만, { $count }명이 동시에 물으면 첫 단어까지 기다리게 됩니다. 동시에 답하는 수(engine.slots)를 줄이면 더 빨리 시작합니다.
+bench-slow-together = 한 사람에게는 읽는 속도만큼 답하지만, { $count }명이 동시에 물으면 그보다 느립니다. 동시에 답하는 수(engine.slots)를 줄이면 차례로 더 빨리 답합니다.
+bench-slow = 느립니다. 단어가 사람이 읽는 속도보다 늦게 나옵니다. 더 작은 모델(engine.model), 4비트(engine.quantization), GPU가 도움이 됩니다. 이 컴퓨터의 사양은 `conch doctor`로 볼 수 있습니다.
 
 ## conch chat
 

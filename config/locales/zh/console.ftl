@@ -16,6 +16,7 @@ cli-forget-yes = 不再询问
 cli-backup = 写一份数据副本，Conch 运行时也可以。
 cli-backup-file = 要写入的文件
 cli-service = 输出一个从这个文件夹运行 Conch 的 systemd 单元。
+cli-bench = 测量这台机器回答的速度，并说明其含义。
 cli-user = 某个人，例如 telegram:1234567 或 web:1a2b3c
 cli-version = 显示版本。
 
@@ -120,6 +121,7 @@ console-loading-download = 正在下载模型…
 console-loading-download-sized = 正在下载模型（{ $size }）…
 console-loading-convert = 正在转换权重，下次启动会更快…
 console-loading-weights = 正在加载权重…
+console-loading-measuring = 正在测量…
 console-loading-warmup = 正在预热…
 console-plan = { $model }（{ $bits ->
     [nf4] 4 位
@@ -142,6 +144,19 @@ console-stopping = { $count ->
    *[other] 正在停止：还有 { $count } 个回答在进行。再按一次 Ctrl-C 立即结束，未完成的问题会在下次启动时回答。
 }
 console-no-front = 已设置 { $name } 的令牌，但这个版本的 Conch 还不支持 { $name }。
+
+## conch bench
+
+bench-one = 单独一个回答：每秒 { $rate } 个词元，{ $first } 秒后出现第一个词。
+bench-next = 同一对话的下一个问题：{ $first } 秒后出现第一个词。
+bench-many = 同时 { $count } 个回答：合计每秒 { $rate } 个词元，每个 { $each } 个；100 次中有 95 次在 { $first } 秒内出现第一个词。
+bench-good = 很快：{ $count ->
+    [1] {""}
+   *[other] 即使 { $count } 个人同时提问，
+}词语出现的速度也赶得上阅读。
+bench-late = 词语出现的速度赶得上阅读，但 { $count } 个人同时提问时，要等一会儿才出现第一个词。减少同时回答的数量（engine.slots）会更快开始。
+bench-slow-together = 一个人提问时，回答的速度赶得上阅读；{ $count } 个人同时提问时就会慢一些。减少同时回答的数量（engine.slots），会依次更快地回答。
+bench-slow = 偏慢：词语出现得比阅读慢。更小的模型（engine.model）、4 位（engine.quantization）或 GPU 会有帮助；`conch doctor` 会说明这台机器有什么。
 
 ## conch chat
 
