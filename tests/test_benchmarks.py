@@ -35,3 +35,9 @@ def test_every_workload_is_the_same_each_time_and_no_two_users_are_alike() -> No
     assert workloads.history(1, 780) == workloads.history(1, 780) != workloads.history(2, 780)
     assert len({workloads.story(user)[0][1] for user in range(16)}) == 16
     assert 650 < sum(len(text.split()) for _, text in workloads.history(3, 780)) < 900
+
+
+def test_the_page_on_cards_is_what_the_plan_says_today() -> None:
+    from benchmarks import cards
+
+    assert cards.PAGE.read_text("utf-8") == cards.page(), "write it anew: python -m benchmarks.cards"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.local.options import LocalOptions
-from core.local.plan import OPENCHAT, SHORT, WORKSPACE, DoesNotFit, Free, Plan, Shape, Speeds, decoder, plan
+from core.local.plan import OPENCHAT, SHORT, WORKSPACE, DoesNotFit, Free, Outline, Plan, Shape, Speeds, decoder, plan
 
 GIB = 2**30
 IN_4_BIT = decoder(OPENCHAT, bytes_each=2, quantized=True)
@@ -105,8 +105,8 @@ def test_no_plan_takes_more_than_is_free(gpu: float, memory: float, rows: int, l
 def test_the_speed_is_that_of_reading_the_weights() -> None:
     card, slow = Speeds(memory=500e9), replace(Speeds(memory=500e9), bus=6e9)
     whole, some = on_card(7.5), on_card(4)
-    assert 60 < 1 / whole.step_seconds(card) < 90
-    assert some.step_seconds(card) == pytest.approx(some.weights / 300e9 + some.offloaded[0] / 12e9)
+    assert 50 < 1 / whole.step_seconds(card) < 80
+    assert some.step_seconds(card) == pytest.approx(some.weights / 350e9 + some.offloaded[0] / 12e9 + 0.004)
     assert some.step_seconds(slow) > 1.9 * some.step_seconds(card)
 
 
@@ -146,22 +146,22 @@ def test_the_plan_is_made_from_what_is_free_and_says_so(
     class Memory:
         available = 64 * GIB
 
-    def planned(gpu: float, **options: Any) -> tuple[Plan, Any]:
+    def planned(gpu: float, **options: Any) -> str:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(gpu * GIB), 80 * GIB))
         monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 0)
         chosen = LocalOptions(Path("models"), **options)
         config = MistralConfig(**OPENCHAT, tie_word_embeddings=False)
-        return loading._plan(Path("openchat"), config, chosen, torch.device("cuda", 0))
+        found, numbers = loading._plan(Path("openchat"), config, chosen, torch.device("cuda", 0))
+        assert found.cuda == (numbers.device.type == "cuda")
+        return loading.described(Outline("openchat", str(numbers.dtype), found, 70.4))
 
     monkeypatch.setattr(psutil, "virtual_memory", Memory)
-    chosen, numbers = planned(7.5)
-    said = loading.described(chosen, numbers, Speeds(500e9))
-    assert said.startswith("4 bit, float16 on the GPU, 4.1 GB; 4 at once with 3840 tokens each, ")
-    assert said.endswith("about 73 tokens/s for one")
-    chosen, numbers = planned(4)
-    assert "GB of it in memory" in loading.described(chosen, numbers, Speeds(500e9))
-    chosen, numbers = planned(0.5, dtype="float32")
-    assert (chosen.cuda, chosen.quantized, numbers.device.type) == (False, False, "cpu")
+    said = planned(7.5)
+    assert said.startswith("openchat: 4 bit, torch.float16 on the GPU, 4.1 GB; 4 at once with 3840 tokens each, ")
+    assert said.endswith("about 70 tokens/s for one")
+    assert "GB of it in memory" in planned(4)
+    assert planned(0.5, dtype="float32").startswith("openchat: torch.float32 on the CPU")
     assert "too little free memory" in caplog.text
     planned(7.5, slots=30)
     assert "engine.slots is 30, but there is room for" in caplog.text

@@ -33,8 +33,10 @@ ROWS_SHARE = 2 / 3
 KEPT_ROWS = {"cuda": 16, "cpu": 4}
 """Full rows of earlier requests that are kept at most where the model is, four times as many in a GPU's host's memory:
 a card is Conch's own, a CPU's memory is not."""
-EFFICIENCY = 0.6
-"""Of the bandwidth, what a step reaches with its launches, its attention and its sampling."""
+EFFICIENCY = 0.7
+"""Of the bandwidth, what reading the weights reaches."""
+STEP_SECONDS = {"cuda": 0.004, "cpu": 0.010}
+"""What a step takes beside that: some thousand small kernels on a GPU, as many calls on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ class Plan:
     def step_seconds(self, speeds: Speeds) -> float:
         """How long a step of few rows takes: each weight is read once, what is offloaded comes from afar."""
         memory, disk = self.offloaded
-        return self.weights / speeds.memory / EFFICIENCY + memory / speeds.bus + disk / speeds.disk
+        reading = self.weights / speeds.memory / EFFICIENCY + memory / speeds.bus + disk / speeds.disk
+        return reading + STEP_SECONDS["cuda" if self.cuda else "cpu"]
 
 
 class DoesNotFit(Exception):
