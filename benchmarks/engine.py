@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -370,6 +371,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--server", action="append", default=[], metavar="URL", help="llama.cpp's server, vLLM's, …")
     parser.add_argument("--only", action="append", default=[], metavar="WORKLOAD")
     options = parser.parse_args(arguments)
+    if options.plot and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: pip install matplotlib")
     began = time.monotonic()
     with TemporaryDirectory(prefix="conch-bench-") as folder:
         bench = asyncio.run(measure(options, Path(folder)))
@@ -390,7 +393,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ratios = {name: statistics.median(values) for name, values in bench.ratios.items()}
         written = {"ratios": ratios, "runs": bench.runs, **description()}
         options.json.write_text(json.dumps(written, indent=1) + "\n")
+    if options.plot:
+        plot(bench.ratios, options.plot)
     return 0
+
+
+def plot(ratios: Mapping[str, Sequence[float]], file: Path) -> None:
+    """Each ratio as a bar over what it has to reach, with its least and greatest."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = [name for name in ratios if AIMS[name][1] == float("inf")][::-1]
+    middles = [statistics.median(ratios[name]) / AIMS[name][0] for name in names]
+    lows = [middle - min(ratios[name]) / AIMS[name][0] for middle, name in zip(middles, names, strict=True)]
+    highs = [max(ratios[name]) / AIMS[name][0] - middle for middle, name in zip(middles, names, strict=True)]
+    figure, axes = pyplot.subplots(figsize=(9, 0.5 * len(names) + 1.2))
+    axes.barh(names, middles, xerr=[lows, highs], color="#2a7f86", ecolor="#555555", capsize=3)
+    axes.axvline(1.0, color="#c0392b", linewidth=1)
+    for place, name in enumerate(names):
+        axes.text(0.02, place, f"{statistics.median(ratios[name]):.2f}×", va="center", color="white", fontsize=9)
+    axes.set_xlabel("measured / aim")
+    figure.tight_layout()
+    figure.savefig(file, dpi=140)
 
 
 def _aim(name: str) -> str:

@@ -17,7 +17,8 @@ from core.messages import Message
 class Sampling:
     """How the next token is chosen. ``temperature`` <= 0 is greedy; ``top_k`` 0 and ``top_p`` 1 switch those off.
 
-    The same prompt and ``seed`` give the same text. ``stop`` are strings that end the answer and are not part of it.
+    The same prompt and ``seed`` give the same text. ``stop`` are strings, ``stop_ids`` tokens of the model that end the
+    answer, beside the model's own, and are not part of it.
     """
 
     temperature: float = 0.7
@@ -27,6 +28,7 @@ class Sampling:
     seed: int = 0
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
+    stop_ids: tuple[int, ...] = ()
 
 
 class Engine(Protocol):

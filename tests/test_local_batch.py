@@ -196,6 +196,15 @@ def test_guessed_words_are_checked_many_at_a_time_and_change_nothing(bench: Benc
     assert (longer > 0) == (sampling.repetition_penalty == 1.0), "a penalty makes each word depend on the one before"
 
 
+def test_a_stop_token_of_ones_own_ends_that_row_and_is_no_part_of_it(bench: Bench) -> None:
+    whole = generated(prompt(1), 20)
+    mine, other = bench.add(prompt(1), replace(GREEDY, stop_ids=(whole[5],))), bench.add(prompt(1))
+    bench.finish()
+    assert bench.ids(mine) == whole[: whole.index(whole[5])]
+    assert bench.end(mine) == Finished("stop")
+    assert bench.ids(other) == whole
+
+
 def test_a_stop_string_ends_one_row_and_no_other(bench: Bench) -> None:
     whole = [bench.add(prompt(seed)) for seed in (1, 2)]
     bench.finish()

@@ -234,7 +234,7 @@ async def test_an_answer_is_continued_where_it_was_cut(engine: LocalEngine) -> N
 
 async def test_absurd_values_fail_their_own_request(engine: LocalEngine, caplog: pytest.LogCaptureFixture) -> None:
     absurd: list[dict[str, Any]] = [{"temperature": float("nan")}, {"top_k": -5}, {"max_tokens": -1}, {"seed": "x"}]
-    absurd += [{"stop": 5}, {"top_p": 7.0}]
+    absurd += [{"stop": 5}, {"top_p": 7.0}, {"stop_ids": ("x",)}]
     calm = asyncio.create_task(ask(engine, "Hi"))
     for values in absurd:
         caplog.clear()
@@ -328,6 +328,37 @@ async def test_what_a_cancelled_request_computed_is_kept(engine: LocalEngine) ->
             if isinstance(event, Delta):
                 break
     assert (await ask(engine, "Stop me")).started.computed == 1
+
+
+async def test_the_thread_stands_still_while_somebody_has_the_model_to_themselves(
+    engine: LocalEngine, spy: Spy
+) -> None:
+    async with engine.exclusive(), engine.exclusive():
+        talking = asyncio.create_task(ask(engine, "Wait for me"))
+        await asyncio.sleep(0.05)
+        assert spy.steps == []
+    assert (await talking).end == Finished("length")
+    running = engine.generate([user("Hi there")], Sampling(temperature=0.0, max_tokens=200))
+    async with aclosing(running):
+        async for event in running:
+            if isinstance(event, Delta):
+                break
+        async with engine.exclusive():
+            stood = len(spy.steps)
+            await asyncio.sleep(0.05)
+            assert len(spy.steps) == stood
+        assert isinstance(await anext(running), Delta)
+
+
+async def test_who_waits_for_the_model_alone_is_not_forgotten_when_it_closes() -> None:
+    async with running() as (engine, _):
+        async with engine.exclusive():
+            closing = asyncio.create_task(engine.close())
+            await asyncio.wait({closing}, timeout=20)
+            assert closing.done()
+        with pytest.raises(EngineError):
+            async with engine.exclusive():
+                pass
 
 
 # Engines of their own

@@ -105,6 +105,15 @@ def test_a_longer_one_takes_the_place_of_its_beginning() -> None:
     assert len(prefixes) == 1
 
 
+def test_a_hosts_memory_is_used_only_if_it_is_faster_than_computing() -> None:
+    _, prefixes = rows_and_prefixes(160, 160)
+    assert prefixes.spill_pays(computing=60.0, count=64)
+    assert prefixes.spills
+    assert not prefixes.spill_pays(computing=0.0, count=64)
+    assert not prefixes.spills
+    assert not rows_and_prefixes(160)[1].spill_pays(computing=60.0, count=64)
+
+
 def test_what_is_dropped_is_gone_and_nothing_more_is_kept() -> None:
     rows, prefixes = rows_and_prefixes(160)
     write(rows, 0, [5] * 40)

@@ -95,7 +95,8 @@ class LocalEngine:
         For whatever must have the GPU to itself. EngineError: the engine is not loaded, or closed.
         """
         await self.ready()
-        assert self._worker is not None
+        if self._closed or self._worker is None or not self.slots:
+            raise EngineError("The engine is closed.")
         parked = self._worker.park()
         try:
             await parked

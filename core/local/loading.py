@@ -22,6 +22,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.utils import logging as transformers_logging
 
 from core.errors import EngineError
+from core.local.clock import seconds
 from core.local.failure import first_line, out_of_memory
 from core.local.options import LocalOptions, Progress
 from core.local.placement import Part
@@ -160,7 +161,7 @@ def _gpu_free(device: torch.device) -> int:
 
 def _outline(name: str, plan: Plan, numbers: Numbers) -> Outline:
     dtype = str(numbers.dtype).removeprefix("torch.")
-    return Outline(name, dtype, plan, 1 / plan.step_seconds(_speeds(numbers.device)))
+    return Outline(name, dtype, plan, 1 / plan.stepseconds(_speeds(numbers.device)))
 
 
 def described(outline: Outline) -> str:
@@ -182,25 +183,11 @@ def _speeds(device: torch.device) -> Speeds:
     """Bandwidths, measured by copies; that of the disk is a guess."""
     size = 64 * 2**20
     one, other = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2))
-    memory = 2 * size / _seconds(lambda: one.copy_(other), device)  # a copy reads and writes
+    memory = 2 * size / seconds(lambda: one.copy_(other), device)  # a copy reads and writes
     if device.type != "cuda":
         return Speeds(memory)
     there = torch.zeros(size, dtype=torch.uint8).pin_memory()
-    return Speeds(memory, bus=size / _seconds(lambda: one.copy_(there, non_blocking=True), device))
-
-
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """The shortest of a few runs."""
-    took = []
-    for _ in range(4):
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        began = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        took.append(time.perf_counter() - began)
-    return min(took)
+    return Speeds(memory, bus=size / seconds(lambda: one.copy_(there, non_blocking=True), device))
 
 
 def _model(folder: Path, plan: Plan, numbers: Numbers, offload_folder: Path) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.local.clock import seconds
 from core.local.kv_cache import Rows, zeros
 from core.local.schedule import common
 
@@ -79,6 +80,11 @@ class Prefixes:
         """How many are kept."""
         return len(self._kept)
 
+    @property
+    def spills(self) -> bool:
+        """Is there room in a host's memory?"""
+        return self._away is not None
+
     def best(self, ids: list[int]) -> tuple[Prefix | None, int]:
         """What begins most like ``ids``, and for how many ids."""
         found, longest = None, 0
@@ -119,6 +125,20 @@ class Prefixes:
         self._here.hold(blocks)
         self._copy_out(row, len(shared) * BLOCK, blocks)
         self._kept.append(Prefix(ids, shared + blocks, self._here))
+
+    def spill_pays(self, computing: float, count: int) -> bool:
+        """Does it pay to keep prefixes in the host's memory: are ``count`` positions fetched back from there faster
+        than in the ``computing`` seconds in which they are computed again? Where not, that memory is given back."""
+        if self._away is None:
+            return False
+        pool, device = self._away, self._rows.store.device
+        blocks = list(range(max(1, min(count // BLOCK, pool.store.shape[2]))))
+        index = pool.index(blocks, pool.store.device)
+        fetching = seconds(lambda: pool.store.index_select(2, index).to(device, non_blocking=True), device)
+        if fetching * count / (len(blocks) * BLOCK) < computing:
+            return True
+        self._away = None
+        return False
 
     def drop(self) -> bool:
         """Nothing is kept any more, and the memory is given back for good; False where there was none to give."""

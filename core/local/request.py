@@ -44,5 +44,7 @@ def check(sampling: Sampling) -> None:
             raise ValueError(f"{name} is {value}")
         if not least <= value <= most:
             raise ValueError(f"{name} is {value}, outside {least} to {most}")
+    if not all(isinstance(token, int) for token in sampling.stop_ids):
+        raise ValueError("stop_ids are not whole numbers")
     if isinstance(sampling.stop, str) or not all(isinstance(stop, str) for stop in sampling.stop):
         raise ValueError("stop is not a tuple of strings")

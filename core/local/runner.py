@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from core.local.clock import seconds
 from core.local.failure import first_line, out_of_memory
 from core.local.graphs import Graphs
 from core.local.kv_cache import ATTENTION, Layout, Rows
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 TOLERANCE = 0.02
 """How far the scores of the batched step may be from the model's own, in parts of their range: rounding is far below
 that in every number format, another kind of attention far above."""
+MEASURED = 256
+"""Tokens over which computing and fetching are compared."""
 PROBE = 24
 """Tokens that the two are compared on."""
 
@@ -109,6 +112,16 @@ class BatchRunner:
     def shed(self) -> bool:
         return self.prefixes.drop()
 
+    def weigh_spilling(self) -> None:
+        """Measure whether what the rows have no room for is fetched from a host's memory faster than computed again."""
+        if not self.prefixes.spills:
+            return
+        count = min(MEASURED, self.cache.length)
+        read = [Segment(0, 0, [0] * count, 0)]
+        if not self.prefixes.spill_pays(seconds(lambda: self.forward(read), self.cache.store.device, 2), count):
+            log.info("what is kept of earlier requests stays on the GPU: computing it again is faster than fetching it")
+        self.clear(0, count)
+
     def shrink(self, rows: int) -> None:
         if self._graphs is not None:
             self._graphs.drop()
@@ -188,6 +201,7 @@ def make_runner(model: Any, plan: Plan, *, device: torch.device, dtype: torch.dt
         found = _probed(runner, tokens)
         if (found - expected).abs().max() > TOLERANCE * (expected.max() - expected.min()):
             raise NotImplementedError("the scores differ")
+        runner.weigh_spilling()
     except Exception as error:
         if out_of_memory(error):
             raise

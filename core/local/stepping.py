@@ -179,7 +179,7 @@ class Stepping:
 
     def _hear(self, one: Running, chosen: Sequence[int | None]) -> Finished | None:
         try:
-            deltas, end = one.hear(chosen, self._model.end_ids)
+            deltas, end = one.hear(chosen, self._model.end_ids.union(one.request.sampling.stop_ids))
         except ArithmeticError as error:
             log.error("a request failed: %s", error)
             deltas, end = [], FAILED
