@@ -161,7 +161,7 @@ def _gpu_free(device: torch.device) -> int:
 
 def _outline(name: str, plan: Plan, numbers: Numbers) -> Outline:
     dtype = str(numbers.dtype).removeprefix("torch.")
-    return Outline(name, dtype, plan, 1 / plan.stepseconds(_speeds(numbers.device)))
+    return Outline(name, dtype, plan, 1 / plan.step_seconds(_speeds(numbers.device)))
 
 
 def described(outline: Outline) -> str:
