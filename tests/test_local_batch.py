@@ -112,7 +112,9 @@ def bench() -> Iterator[Bench]:
     one = shared()
     one.told.clear()
     one.steps.clear()
-    one.model.runner.prefixes._kept.clear()
+    prefixes = one.model.runner.prefixes
+    for prefix in list(prefixes._kept):
+        prefixes._drop(prefix)
     yield one
     one.wrong = lambda segments: None
     one.stepping._chunk = 256

@@ -25,6 +25,7 @@ from core.errors import EngineError
 from core.events import Delta, Finished, Started
 from core.local import LocalEngine, LocalOptions
 from core.local.options import Progress, Stopped
+from core.local.plan import CPU_WORKSPACE, MEMORY_SHARE
 from core.messages import Message
 from tests import tokenizers
 from tests.tiny import generated, tiny
@@ -381,17 +382,17 @@ async def test_four_bit_answers_on_the_cpu() -> None:
 
 
 @pytest.mark.parametrize(
-    ("free", "here", "layers"),
-    [(30e9, "cpu", "cpu"), (16.35e6, "cpu", "meta"), (0, "meta", "meta")],
+    ("room", "here", "layers"),
+    [(30e9, "cpu", "cpu"), (13.08e6, "cpu", "meta"), (0, "meta", "meta")],
     ids=["everything fits", "some layers do not", "nothing fits"],
 )
 async def test_what_fits_nowhere_else_runs_from_disk(
-    tmp_path: Path, engine: LocalEngine, free: float, here: str, layers: str
+    tmp_path: Path, engine: LocalEngine, room: float, here: str, layers: str
 ) -> None:
     import psutil
 
     class Memory:
-        available = int(free)
+        available = int((room + CPU_WORKSPACE) / MEMORY_SHARE)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(psutil, "virtual_memory", Memory)
