@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,7 +22,7 @@ from bots.loading import Loading
 from bots.machine import user_name
 from bots.metrics import Metrics
 from bots.remote import METHODS, RemoteChat
-from bots.terminal import Keyboard, Lines, piped, spoken, typed
+from bots.terminal import Keyboard, Lines, hushed, piped, spoken, typed
 from bots.wording import Say, Wording
 from config import values
 from config.personas import load_personas
@@ -248,7 +248,8 @@ def chat(settings: Settings, conversation: str = "main") -> int:
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     keyboard = Keyboard(typed if interactive else piped)
     try:
-        return keyboard.run(lambda: _chat(settings, conversation, keyboard, interactive))
+        with hushed() if interactive else nullcontext():
+            return keyboard.run(lambda: _chat(settings, conversation, keyboard, interactive))
     except ConchError as error:
         print(error, file=sys.stderr, flush=True)
         return 1

@@ -484,14 +484,39 @@ async def test_at_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_ends(typist: Typ
     typist.type("words=500\r")
     await typist.sees("3-")
     typist.type("\x03")
+    await until(lambda: "Stopped." in typist.look(), turns=60_000)
+    assert "^C" not in typist.seen, "it would push the answer aside"
     await typist.sees("Stopped.")
     await typist.sees("you: ")
-    typist.type("half a line\x03")
-    await typist.sees("Ctrl-D or /quit ends.")
+    typist.type("half a line")
+    await typist.sees("half a line")
+    typist.type("\x03")
+    await until(lambda: "Ctrl-D or /quit ends." in typist.look(), turns=60_000)
+    assert "\n" in typist.seen.partition("Ctrl-D or /quit ends.")[0]
     typist.type("echo **bold**\r")
     await typist.sees("\x1b[1mbold")
     await typist.sees("you: ")
     typist.type("\x04")
+    assert await typist.ends() == 0
+
+
+async def test_what_is_typed_beside_an_answer_waits_for_the_next_line_and_a_paste_is_one_question(
+    typist: Typist,
+) -> None:
+    await typist.sees("you: ")
+    typist.type("words=60\r")
+    await typist.sees("3-")
+    typist.type("echo Xylo")
+    await until(lambda: "Xylo" in typist.look(), turns=60_000)
+    before = typist.seen.partition("echo Xylo")[0]
+    assert "60-" in before
+    assert before.endswith("you: ")
+    typist.type("phon\x1b[200~\rlimits\rof it\x1b[201~\r")
+    await typist.sees("Xylophon limits of it")
+    await typist.sees("you: ")
+    typist.type("/status\rwords=20\r\x04")
+    await typist.sees("You can send 18 ")
+    await typist.sees("20-")
     assert await typist.ends() == 0
 
 

@@ -140,6 +140,8 @@ console-going-on = { $count ->
     [one] Going on with “{ $name }” ({ $count } question so far). /new begins afresh.
    *[other] Going on with “{ $name }” ({ $count } questions so far). /new begins afresh.
 }
+console-interrupted = Conch was stopped in the middle of this answer and makes it again at its next start. Once it runs, Enter shows it.
+console-not-running = Conch is not running, so nothing was sent. Start it and try again: ↑ brings back what you typed.
 console-cut = The answer reached its greatest length. /continue goes on from here.
 console-unknown-command = There is no command { $command }. /help lists them.
 console-exported = Written to { $file }
