@@ -27,6 +27,7 @@ from bots.wording import Say, Wording
 from config import values
 from config.personas import load_personas
 from config.settings import Settings
+from core import restoring
 from core.chat import Chat
 from core.engine import Engine, ScriptedEngine
 from core.errors import ConchError, EngineError
@@ -194,7 +195,7 @@ async def connect_web(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
     """The page; says where it is, and on a terminal once with the access key when that is new."""
-    from bots import web  # the server is imported only where there is a page
+    from bots import web, web_access  # the server is imported only where there is a page
 
     options = web.WebOptions(
         settings.data_dir,
@@ -215,6 +216,8 @@ async def connect_web(
     ) as front:
         if front.key is not None:
             redact.hide(front.key)
+        for name, text in web_access.files(settings.data_dir).items():  # so that a backup brings them along
+            await core.store.put(f"file:{name}", text)
         if front.key is None:
             tell(say("console-listening", address=front.shown))
         elif front.new and sys.stdout.isatty():
@@ -304,6 +307,24 @@ async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
     with hold(settings.data_dir):
         async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
             return await store_methods(store)[method](**arguments)
+
+
+async def restore(settings: Settings, file: Path) -> Path | None:
+    """Puts the backup ``file`` in the place of what is kept, while no Conch runs there; browsers are known again.
+
+    Returns where the database is that was there before. Raises a ConchError with a sentence, mostly before anything
+    has changed.
+    """
+    from bots import web_access
+
+    os.umask(0o077)
+    with hold(settings.data_dir):
+        before = await asyncio.to_thread(restoring.restore, file, settings.data_dir)
+        async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
+            names = web_access.KEY_FILE, web_access.SECRET_FILE
+            kept = {name: text for name in names if (text := await store.get(f"file:{name}"))}
+        web_access.put_back(settings.data_dir, kept)
+    return before
 
 
 def methods(core: Core) -> dict[str, control.Method]:

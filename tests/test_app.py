@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -332,6 +333,39 @@ async def test_beside_the_log_nothing_is_on_standard_error(tmp_path: Path) -> No
     process.send_signal(signal.SIGTERM)
     _, err = await process.communicate()
     assert [json.loads(line)["message"] for line in err.splitlines()] == ["the engine is ready"]
+
+
+async def test_after_a_lost_disk_a_backup_brings_back_the_talks_to_the_browsers_that_had_them(tmp_path: Path) -> None:
+    outside = {"CONCH_WEB__HOST": "0.0.0.0"}
+    key, jar = tmp_path / "data" / "access-key", httpx.Cookies()
+    async with conch(tmp_path, **outside) as running:
+        await running.says("The model is ready.")
+        invited = key.read_text()
+        async with browser(running, invited) as client:
+            assert (await client.post("/api/session", json={})).status_code == 200
+            asked = await client.post("/api/conversations/about-it/send", json={"text": "echo 🐚", "event": "e" * 32})
+            assert asked.status_code == 200
+            jar = client.cookies
+        await control.call(tmp_path / "data", "backup", file=str(tmp_path / "copy"))
+        running.process.kill()
+        await running.ends()
+    shutil.rmtree(tmp_path / "data")
+    async with conch(tmp_path, "restore", str(tmp_path / "copy")) as restoring:
+        assert await restoring.ends() == 0
+    async with conch(tmp_path, **outside) as running:
+        await running.says("The model is ready.")
+        assert key.read_text() == invited
+        async with browser(running, invited) as client:
+            client.cookies = jar
+            found = (await client.get("/api/conversations/about-it")).json()
+            assert [exchange["question"] for exchange in found["exchanges"]] == ["echo 🐚"]
+
+
+def browser(running: Conch, key: str) -> httpx.AsyncClient:
+    """A browser that was given the key, on this machine."""
+    origin = f"http://127.0.0.1:{httpx.URL(running.url).port}"
+    headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin", "Authorization": f"Bearer {key.strip()}"}
+    return httpx.AsyncClient(base_url=origin, headers=headers)
 
 
 async def test_without_the_page_the_socket_still_serves(tmp_path: Path) -> None:
