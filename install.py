@@ -7,18 +7,21 @@ Whatever goes wrong is one sentence and exit code 1. Doing it again when nothing
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +39,8 @@ NETWORK = re.compile(
     r"|ReadTimeout|ConnectTimeout|Connection (refused|reset|aborted)|timed out"
 )
 """What pip says where it cannot get through."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
 
 
 class Problem(Exception):
@@ -84,16 +89,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
 
 
 def install(folder: Path, extras: Sequence[str], *, conch: bool) -> None:
     """Brings ``folder`` to what pyproject.toml and constraints.txt ask for; with ``conch``, Conch runs from here."""
-    python, stamp, wanted = folder / "bin" / "python", folder / "conch.json", fingerprint()
-    there = set(_stamped(stamp, wanted)) if python.exists() else set()
-    if there and there.issuperset({"core", *extras}):
+    if _is_there(folder, extras):
         return
+    with alone():
+        if not _is_there(folder, extras):  # the other one may have made it
+            _install(folder, extras, conch=conch)
+
+
+def _is_there(folder: Path, extras: Sequence[str]) -> bool:
+    there = set(_stamped(folder / "conch.json", fingerprint())) if (folder / "bin" / "python").exists() else set()
+    return bool(there) and there.issuperset({"core", *extras})
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Waits until no other installation runs in this folder: two that fill one environment would spoil it."""
+    fd = os.open(HERE, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Another installation is at work in this folder; waiting for it.", flush=True)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _install(folder: Path, extras: Sequence[str], *, conch: bool) -> None:
+    python, stamp, wanted = folder / "bin" / "python", folder / "conch.json", fingerprint()
+    there = set(_stamped(stamp, wanted))
     make_environment(folder, python)
     print("Asking the package index what is missing.", flush=True)
     wheels = resolve(python, requirements(extras), [name for extra in extras for name in BARE.get(extra, [])])
@@ -138,6 +171,12 @@ def make_environment(folder: Path, python: Path) -> None:
         raise Problem(
             f"{sys.executable} has no working venv module: install it (Debian, Ubuntu: sudo apt install {name})."
         ) from None
+    place = existing(folder)
+    if not os.access(place, os.W_OK):
+        raise Problem(
+            f"{folder} cannot be made, as you may not write to {place}: give that folder to yourself, or put Conch "
+            "into one of your own."
+        )
     check_free(folder, 60_000_000)
     print(f"Making {folder} with Python {'.'.join(map(str, sys.version_info[:3]))}.", flush=True)
     made = subprocess.run(
@@ -168,12 +207,15 @@ def requirements(extras: Iterable[str]) -> list[str]:
 
 def resolve(python: Path, wanted: Sequence[str], bare: Sequence[str]) -> list[Wheel]:
     """What pip would install for ``wanted`` with, and for ``bare`` without, what those depend on."""
-    with ThreadPoolExecutor(16) as threads:
+    threads = ThreadPoolExecutor(16)
+    try:
         reports = [threads.submit(_report, python, wanted)]
         if bare:
             reports.append(threads.submit(_report, python, ["--no-deps", *bare]))
         found = [item for report in reports for item in report.result()]
         return list(threads.map(_wheel, found))
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for answers from far away
 
 
 def _report(python: Path, wanted: Sequence[str]) -> list[dict[str, dict[str, str]]]:
@@ -213,6 +255,8 @@ def announcement(wheels: Sequence[Wheel]) -> str:
     cuda = (
         f", {_bytes(gpu)} of it for NVIDIA GPUs, because the torch that pip finds here is the CUDA build" if gpu else ""
     )
+    if gpu and not shutil.which("nvidia-smi"):
+        cuda += " (no such GPU is here: with PyTorch's index of CPU builds in PIP_EXTRA_INDEX_URL that is left out)"
     disk = _bytes(sum(wheel.unpacked for wheel in wheels))
     packages = "1 package" if len(fetched) == 1 else f"{len(fetched)} packages"
     return f"Fetching {packages}: {_bytes(size)}{at_least}{cuda}. They take up to {disk} on the disk."
@@ -298,7 +342,7 @@ def explain(complaint: str) -> str:
     if re.search(NETWORK, complaint):
         return "The package index cannot be reached: check the network and pip's proxy settings, then run this again."
     if "Permission denied" in complaint or "Read-only file system" in complaint:
-        return f"The environment cannot be written: {_last_line(complaint)}"
+        return f"The environment cannot be written: {_last_line(complaint)} Give it to yourself, or remove it."
     missing = re.search(r"No matching distribution found for ([^\s(]+)", complaint)
     if missing:
         return f"The package index has no {missing[1]} for this Python and machine: {_last_line(complaint)}"
@@ -316,4 +360,9 @@ def _bytes(size: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # pip is not left behind
+    code = main()
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        os._exit(code)  # without waiting for the threads that still ask
+    sys.exit(code)

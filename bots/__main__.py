@@ -70,7 +70,7 @@ def _command(words: Sequence[str]) -> Any:
         add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=names
     )
     line.callback(invoke_without_command=True, help="cli-help")(_conch)
-    for work in (run, chat, doctor, config, key, export, forget, backup, service, bench):
+    for work in (run, chat, doctor, config, key, export, forget, backup, restore, service, bench):
         line.command(help=f"cli-{work.__name__}")(work)
     command = typer.main.get_command(line)
     if {"-h", "--help"} & set(words):
@@ -194,7 +194,7 @@ def forget(user: User, yes: Annotated[bool, typer.Option("--yes", help="cli-forg
     settings, say = _settings_of(user)
     if not yes:
         print(say("cli-forget-sure", user=user), end=" ", flush=True)
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        if not _agreed():
             return _say(say("cli-not-forgotten"))
     print(say("cli-forgotten", user=user, count=_request(settings, "forget", user=user)))
     return 0
@@ -213,6 +213,26 @@ def backup(file: Annotated[Path, typer.Argument(help="cli-backup-file", show_def
         return _say(say("cli-file-there", file=str(file)))
     _request(settings, "backup", file=file)
     print(say("cli-backed-up", file=str(file)))
+    return 0
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="cli-restore-file", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="cli-forget-yes")] = False,
+) -> int:
+    from bots import app
+    from config.settings import load
+
+    settings = load()
+    say = _wording(settings.language)
+    if not yes and (settings.data_dir / "conch.db").exists():
+        print(say("cli-restore-sure", file=str(file), folder=str(settings.data_dir)), end=" ", flush=True)
+        if not _agreed():
+            return _say(say("cli-not-restored"))
+    before = asyncio.run(app.restore(settings, file))
+    print(say("cli-restored", file=str(file), folder=str(settings.data_dir)))
+    if before is not None:
+        print(say("cli-restored-before", file=str(before)))
     return 0
 
 
@@ -243,6 +263,10 @@ def bench() -> int:
 
     print("\n".join(asyncio.run(app.bench(load()))))
     return 0
+
+
+def _agreed() -> bool:
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _request(settings: Settings, method: str, **arguments: object) -> Any:

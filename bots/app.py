@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,11 +24,12 @@ from bots.machine import user_name
 from bots.metrics import Metrics
 from bots.plan import sentences
 from bots.remote import METHODS, RemoteChat
-from bots.terminal import Keyboard, Lines, piped, spoken, typed
+from bots.terminal import Keyboard, Lines, hushed, piped, spoken, typed
 from bots.wording import Say, Wording
 from config import values
 from config.personas import load_personas
 from config.settings import Settings
+from core import restoring
 from core.chat import Chat
 from core.engine import Engine, ScriptedEngine
 from core.errors import ConchError, EngineError
@@ -196,7 +197,7 @@ async def connect_web(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
     """The page; says where it is, and on a terminal once with the access key when that is new."""
-    from bots import web  # the server is imported only where there is a page
+    from bots import web, web_access  # the server is imported only where there is a page
 
     options = web.WebOptions(
         settings.data_dir,
@@ -217,6 +218,8 @@ async def connect_web(
     ) as front:
         if front.key is not None:
             redact.hide(front.key)
+        for name, text in web_access.files(settings.data_dir).items():  # so that a backup brings them along
+            await core.store.put(f"file:{name}", text)
         if front.key is None:
             tell(say("console-listening", address=front.shown))
         elif front.new and sys.stdout.isatty():
@@ -250,7 +253,8 @@ def chat(settings: Settings, conversation: str = "main") -> int:
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     keyboard = Keyboard(typed if interactive else piped)
     try:
-        return keyboard.run(lambda: _chat(settings, conversation, keyboard, interactive))
+        with hushed() if interactive else nullcontext():
+            return keyboard.run(lambda: _chat(settings, conversation, keyboard, interactive))
     except ConchError as error:
         print(error, file=sys.stderr, flush=True)
         return 1
@@ -326,6 +330,24 @@ async def bench(settings: Settings) -> list[str]:
             finally:
                 loading.close()
             return told(speed, say)
+
+
+async def restore(settings: Settings, file: Path) -> Path | None:
+    """Puts the backup ``file`` in the place of what is kept, while no Conch runs there; browsers are known again.
+
+    Returns where the database is that was there before. Raises a ConchError with a sentence, mostly before anything
+    has changed.
+    """
+    from bots import web_access
+
+    os.umask(0o077)
+    with hold(settings.data_dir):
+        before = await asyncio.to_thread(restoring.restore, file, settings.data_dir)
+        async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
+            names = web_access.KEY_FILE, web_access.SECRET_FILE
+            kept = {name: text for name in names if (text := await store.get(f"file:{name}"))}
+        web_access.put_back(settings.data_dir, kept)
+    return before
 
 
 def methods(core: Core) -> dict[str, control.Method]:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bots.control import NotRunning
 from bots.terminal import Interrupted, Screen
 from bots.wording import Say, Wording, queued, refused
 from core.errors import ConchError, NotFound, Refused
@@ -99,6 +100,7 @@ class Console:
         self._language = options.language
         self._answer: Answer | None = None
         self._left_out = 0
+        self._cut: int | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._commands: dict[str, Callable[[str], Awaitable[bool]]] = {
             "/new": self._new,
@@ -134,7 +136,7 @@ class Console:
                 break
             if line.strip() == "/quit":
                 break
-            if line.strip():
+            if line.strip() or self._cut is not None:
                 good &= await self._obey(line.strip())
         return 0 if good or self._interactive else 1
 
@@ -148,10 +150,13 @@ class Console:
         return self._wording.bind(self._language)
 
     async def _obey(self, line: str) -> bool:
-        """Carries out one line. False where it could not be done; what ended the running Conch is raised."""
+        """Carries out one line. False where it could not be done; where nobody sits there, what ended the running Conch
+        is raised."""
         word, _, rest = line.partition(" ")
         command = self._commands.get(word.lower())
         try:
+            if not await self._catch_up() or not line:
+                return self._cut is None
             if command is not None:
                 return await command(rest.strip())
             if line.startswith("/") and word[1:].isalpha():
@@ -161,19 +166,33 @@ class Console:
             )
         except Refused as refusal:
             self._screen.note(refused(self._say, refusal))
-            return False
+        except ConchError as error:
+            if not self._interactive:
+                raise
+            self._screen.note(self._say("console-not-running") if isinstance(error, NotRunning) else str(error))
+        return False
+
+    async def _catch_up(self) -> bool:
+        """Shows the answer that the end of a running Conch cut, and that its next start makes again. False where it was
+        cut once more."""
+        if self._cut is not None:
+            answer, self._cut = await self._talk.reply(self._cut, self._user), None
+            await self._show(answer)
+        return self._cut is None
 
     async def _take_up(self) -> bool:
-        """What this conversation was about, and the answer that is still to come in it."""
+        """What this conversation was about, and the answer that is still to come in it; for a person its last answer,
+        which may have come while nobody looked."""
         path = await self._path()
         if not path:
             return True
         if self._interactive:
             self._screen.note(self._say("console-going-on", name=self._name, count=sum(not t.deleted for t in path)))
-        if path[-1].finish_reason is not None:
+        last = path[-1]
+        if last.finish_reason is not None and (last.deleted or not self._interactive):
             return True
-        self._screen.note(f"> {path[-1].prompt}")
-        return await self._show(await self._talk.reply(path[-1].id, self._user))
+        self._screen.note(f"> {last.prompt}")
+        return await self._show(await self._talk.reply(last.id, self._user))
 
     async def _show(self, answer: Answer) -> bool:
         """Shows an answer to its end. False unless the model had its say."""
@@ -197,6 +216,9 @@ class Console:
         if self._stopping is not None:
             stopping, self._stopping = self._stopping, None
             await stopping
+        if end is None and self._interactive:
+            self._cut = answer.turn.id
+            return self._fail("console-interrupted")
         if end is None:
             raise ConchError(say("interrupted"))
         return self._tell_end(end, answer.turn, words)

@@ -14,7 +14,6 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -26,10 +25,10 @@ from bots.plan import Wish, examined
 from bots.terminal import shows
 from bots.wording import Say
 from config.settings import Settings
+from core import restoring
 from core.errors import StoreError
 from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL
 from core.local.smollm2 import packaged
-from core.schema import refuse_newer
 from core.sqlite import NAME
 
 DISTRIBUTION = "conch-chat"
@@ -210,20 +209,13 @@ def folder(path: Path, pid: int | None) -> Iterator[Finding]:
 
 
 def database(file: Path) -> Finding | None:
-    """Is the database whole, and none of a newer Conch? None where there is none yet. Asked while nobody writes to it;
-    one that nobody left in a hurry is opened so that no file appears beside it."""
+    """Is the database whole, and none of a newer Conch? None where there is none yet. For while nobody writes to it."""
     if not is_there(file) or not os.access(file, os.R_OK | os.W_OK):
         return None
-    how = "ro" if is_there(file.with_name(f"{file.name}-wal")) else "ro&immutable=1"
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode={how}", uri=True)) as connection:
-            whole = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            row = connection.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
-        if whole != "ok":
-            raise sqlite3.DatabaseError(whole)
-        refuse_newer(int(row[0] if row else 0))
-    except (sqlite3.Error, ValueError) as error:
-        return Finding("bad", "doctor-database-bad", {"file": str(file), "why": " ".join(str(error).split())})
+        restoring.examine(file)
+    except restoring.Damaged as error:
+        return Finding("bad", "doctor-database-bad", {"file": str(file), "why": error.why})
     except StoreError:
         return Finding("bad", "doctor-database-newer", {"file": str(file)})
     return Finding("good", "doctor-database", {"size": f"{file.stat().st_size / 1e6:.1f} MB"})

@@ -10,11 +10,13 @@ import asyncio
 import os
 import signal
 import sys
+import termios
 import threading
 import unicodedata
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from queue import SimpleQueue
 from types import FrameType
 from typing import Any, Protocol, TextIO
@@ -185,16 +187,46 @@ class Keyboard:
 
 
 def typed(prompt: str) -> str:
-    """A line with the editing keys and the history of readline; a ``\\`` at its end goes on in the next.
+    """A line with the editing keys and the history of readline; a ``\\`` at its end goes on in the next, and what is
+    pasted is one line, however many it has.
 
     Raises EOFError.
     """
     with suppress(ImportError):
-        import readline  # noqa: F401  # its import gives input() editing and history
-    line = input(prompt)
-    while line.endswith("\\"):
-        line = f"{line[:-1]}\n{input('… ')}"
+        import readline  # its import gives input() editing and history
+
+        if "libedit" not in (readline.__doc__ or ""):  # that has no word for it
+            readline.parse_and_bind("set enable-bracketed-paste on")
+    try:
+        with _mode(on=termios.ECHO):  # readline draws only where the terminal would have done it
+            line = input(prompt)
+            while line.endswith("\\"):
+                line = f"{line[:-1]}\n{input('… ')}"
+    except KeyboardInterrupt:
+        print()  # what comes next has a line of its own
+        raise
     return line
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """While open, what is typed is drawn by ``typed`` alone, and waits for it meanwhile, each key with its meaning: the
+    terminal's own echo, the ^C of Ctrl-C too, would push aside an answer that grows there."""
+    with _mode(off=termios.ECHO | termios.ICANON if find_spec("readline") else 0):  # else the terminal has to do it all
+        yield
+
+
+@contextmanager
+def _mode(*, on: int = 0, off: int = 0) -> Iterator[None]:
+    """While open, the terminal has these local modes (termios(3)); whatever it had comes back."""
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    termios.tcsetattr(fd, termios.TCSANOW, [*before[:3], (before[3] | on) & ~off, *before[4:]])
+    try:
+        yield
+    finally:
+        with suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(fd, termios.TCSANOW, before)
 
 
 def piped(prompt: str) -> str:

@@ -11,7 +11,7 @@ import hmac
 import os
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -42,21 +42,38 @@ def make_key(folder: Path) -> tuple[str, bool]:
     return _kept(folder / KEY_FILE)
 
 
+def files(folder: Path) -> dict[str, str]:
+    """The key and the secret by the names of their files, as far as they are there: without the secret nobody's browser
+    would be known again. Raises StoreError where one cannot be read."""
+    return {name: text for name in (KEY_FILE, SECRET_FILE) if (text := _read(folder / name))}
+
+
+def put_back(folder: Path, kept: Mapping[str, str]) -> None:
+    """Write what ``files`` gave, but no key over another one: that was made because the old one had got about."""
+    for name, text in kept.items():
+        if name != KEY_FILE or not _read(folder / name):
+            _write(folder / name, text)
+
+
 def _kept(file: Path) -> tuple[str, bool]:
     if found := _read(file):
         return found, False
     made = secrets.token_urlsafe(32)
+    _write(file, made)
+    return made, True
+
+
+def _write(file: Path, text: str) -> None:
     draft = file.with_name(f"{file.name}.new")
     try:
         draft.unlink(missing_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(made + "\n")
+            out.write(text + "\n")
             out.flush()
             os.fsync(out.fileno())
         draft.replace(file)
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}. Give Conch room there.") from error
-    return made, True
 
 
 def _read(file: Path) -> str | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -185,13 +187,17 @@ def backups(folder: Path) -> list[Path]:
 
 def back_up(path: Path, version: int) -> Path:
     """Copy the database before it is migrated from ``version``; only the newest few such copies stay."""
-    number = 1
-    while (target := path.with_name(f"{path.name}.v{version}.{number}.backup")).exists():
-        number += 1
+    target = next(free_names(path, version))
     copy(path, target)
     for old in backups(path.parent)[:-BACKUPS_KEPT]:
         old.unlink()
     return target
+
+
+def free_names(path: Path, version: int) -> Iterator[Path]:
+    """Names for a copy of the database from ``version`` that no file has yet."""
+    names = (path.with_name(f"{path.name}.v{version}.{number}.backup") for number in count(1))
+    return (name for name in names if not name.exists())
 
 
 def drop_backups(folder: Path) -> None:
@@ -239,7 +245,9 @@ def meaning(error: BaseException, path: Path) -> BaseException:
 def _sentence(name: str, words: str, path: Path) -> str:
     match name.split("_")[1:2]:
         case ["NOTADB" | "CORRUPT" | "FORMAT" | "SCHEMA"]:
-            return f"The database {path} is damaged ({words}). Move it away, or put a backup in its place."
+            return (
+                f"The database {path} is damaged ({words}). Bring a backup back (conch restore FILE), or move it away."
+            )
         case ["READONLY" | "CANTOPEN" | "PERM" | "AUTH"]:
             return f"The database {path} cannot be written ({words}). Give Conch a data_dir that it may write to."
         case ["BUSY" | "LOCKED" | "PROTOCOL"]:

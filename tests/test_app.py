@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -334,6 +335,39 @@ async def test_beside_the_log_nothing_is_on_standard_error(tmp_path: Path) -> No
     assert [json.loads(line)["message"] for line in err.splitlines()] == ["the engine is ready"]
 
 
+async def test_after_a_lost_disk_a_backup_brings_back_the_talks_to_the_browsers_that_had_them(tmp_path: Path) -> None:
+    outside = {"CONCH_WEB__HOST": "0.0.0.0"}
+    key, jar = tmp_path / "data" / "access-key", httpx.Cookies()
+    async with conch(tmp_path, **outside) as running:
+        await running.says("The model is ready.")
+        invited = key.read_text()
+        async with browser(running, invited) as client:
+            assert (await client.post("/api/session", json={})).status_code == 200
+            asked = await client.post("/api/conversations/about-it/send", json={"text": "echo 🐚", "event": "e" * 32})
+            assert asked.status_code == 200
+            jar = client.cookies
+        await control.call(tmp_path / "data", "backup", file=str(tmp_path / "copy"))
+        running.process.kill()
+        await running.ends()
+    shutil.rmtree(tmp_path / "data")
+    async with conch(tmp_path, "restore", str(tmp_path / "copy")) as restoring:
+        assert await restoring.ends() == 0
+    async with conch(tmp_path, **outside) as running:
+        await running.says("The model is ready.")
+        assert key.read_text() == invited
+        async with browser(running, invited) as client:
+            client.cookies = jar
+            found = (await client.get("/api/conversations/about-it")).json()
+            assert [exchange["question"] for exchange in found["exchanges"]] == ["echo 🐚"]
+
+
+def browser(running: Conch, key: str) -> httpx.AsyncClient:
+    """A browser that was given the key, on this machine."""
+    origin = f"http://127.0.0.1:{httpx.URL(running.url).port}"
+    headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin", "Authorization": f"Bearer {key.strip()}"}
+    return httpx.AsyncClient(base_url=origin, headers=headers)
+
+
 async def test_without_the_page_the_socket_still_serves(tmp_path: Path) -> None:
     async with conch(tmp_path, CONCH_WEB__ENABLED="false") as running:
         await running.says("The model is ready.")
@@ -484,14 +518,39 @@ async def test_at_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_ends(typist: Typ
     typist.type("words=500\r")
     await typist.sees("3-")
     typist.type("\x03")
+    await until(lambda: "Stopped." in typist.look(), turns=60_000)
+    assert "^C" not in typist.seen, "it would push the answer aside"
     await typist.sees("Stopped.")
     await typist.sees("you: ")
-    typist.type("half a line\x03")
-    await typist.sees("Ctrl-D or /quit ends.")
+    typist.type("half a line")
+    await typist.sees("half a line")
+    typist.type("\x03")
+    await until(lambda: "Ctrl-D or /quit ends." in typist.look(), turns=60_000)
+    assert "\n" in typist.seen.partition("Ctrl-D or /quit ends.")[0]
     typist.type("echo **bold**\r")
     await typist.sees("\x1b[1mbold")
     await typist.sees("you: ")
     typist.type("\x04")
+    assert await typist.ends() == 0
+
+
+async def test_what_is_typed_beside_an_answer_waits_for_the_next_line_and_a_paste_is_one_question(
+    typist: Typist,
+) -> None:
+    await typist.sees("you: ")
+    typist.type("words=60\r")
+    await typist.sees("3-")
+    typist.type("echo Xylo")
+    await until(lambda: "Xylo" in typist.look(), turns=60_000)
+    before = typist.seen.partition("echo Xylo")[0]
+    assert "60-" in before
+    assert before.endswith("you: ")
+    typist.type("phon\x1b[200~\rlimits\rof it\x1b[201~\r")
+    await typist.sees("Xylophon limits of it")
+    await typist.sees("you: ")
+    typist.type("/status\rwords=20\r\x04")
+    await typist.sees("You can send 18 ")
+    await typist.sees("20-")
     assert await typist.ends() == 0
 
 

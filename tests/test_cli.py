@@ -61,7 +61,7 @@ def test_help_speaks_the_language_of_the_terminal(conch: Run, locale: str, words
     assert code == 0
     assert words in out
     assert "cli-" not in out
-    for command in ("run", "chat", "doctor", "config", "key", "export", "forget", "backup", "service"):
+    for command in ("run", "chat", "doctor", "config", "key", "export", "forget", "backup", "restore", "service"):
         assert f"\n  {command} " in out
         code, told, _ = conch(command, "--help", LANG=locale)
         assert code == 0
@@ -251,6 +251,28 @@ def test_backup_writes_a_copy_but_never_over_a_file(conch: Run, tmp_path: Path) 
     assert (code, err) == (1, "copy.db is there already; choose another name.\n")
 
 
+def test_restore_asks_before_it_replaces_and_says_where_the_old_is(
+    conch: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    conch("backup", "copy.db")
+    with (tmp_path / "no").open("w+") as no:
+        monkeypatch.setattr(sys, "stdin", no)
+        code, out, err = conch("restore", "copy.db")
+    assert (code, err) == (1, "Nothing was changed.\n")
+    assert out == "Put what copy.db holds in the place of everything in data? (y/n) "
+    code, out, err = conch("restore", "copy.db", "--yes")
+    assert (code, err) == (0, "")
+    assert "kept as data/conch.db.v1.1.backup" in out
+    assert conch("restore", "copy.db", CONCH_DATA_DIR="new")[:2] == (
+        0,
+        "new holds what copy.db held, also what was deleted since then.\n",
+    )
+    with hold(tmp_path / "data"):
+        code, _, err = conch("restore", "copy.db", "--yes")
+    assert code == 1
+    assert "is in use by another Conch" in err
+
+
 def test_a_data_folder_that_cannot_be_used_is_one_sentence(conch: Run, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     for words in (["export", "telegram:1"], ["run"], ["backup", "copy.db"]):
@@ -354,7 +376,7 @@ def test_every_word_of_the_command_line_is_there_in_every_language() -> None:
     assert len(keys) > 10
     for key in keys:
         for language in wording.languages:
-            assert wording(language, key, user="x", file="x", why="x", address="x", names="x", count=2)
+            assert wording(language, key, user="x", file="x", why="x", address="x", names="x", folder="x", count=2)
 
 
 def test_bench_measures_the_engine_of_the_settings_unless_conch_runs_beside_it(conch: Run, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 
@@ -114,6 +115,59 @@ async def test_commands_without_a_past_have_a_word_for_it(shown: Shown) -> None:
 async def test_a_path_is_a_question_not_a_command(shown: Shown) -> None:
     assert await shown.type("/etc/passwd holds what?") == 0
     assert shown.out.getvalue() == "a1 a2 a3 a4\n"
+
+
+async def test_a_person_who_comes_back_sees_the_last_answer_which_may_have_come_meanwhile(shown: Shown) -> None:
+    assert await shown.type("one", "two") == 0
+    piped = Shown(shown.home)
+    assert await piped.type() == 0
+    assert (piped.out.getvalue(), piped.said) == ("", "")
+    person = Shown(shown.home, interactive=True)
+    assert await person.type() == 0
+    assert "Going on with “main” (2 questions so far)." in person.said
+    assert "> two" in person.said
+    assert person.out.getvalue() == "a1 a2 a3 a4\n"
+    await shown.type("/undo", "/undo")
+    nobody = Shown(shown.home, interactive=True)
+    assert await nobody.type() == 0
+    assert ">" not in nobody.said
+
+
+async def test_a_person_stays_while_conch_is_away_and_sees_the_cut_answer_when_it_is_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as home, AsyncExitStack() as here:
+        shown = Shown(home, RemoteChat(tmp_path), interactive=True)
+        socket = control.listen(tmp_path, {name: getattr(home.chat, name) for name in METHODS})
+        await socket.__aenter__()
+
+        async def cut() -> None:
+            await until(lambda: home.engine.running)
+            home.engine.step()
+            await until(lambda: "a1" in shown.out.getvalue())
+            await socket.__aexit__(None, None, None)
+
+        async def read(prompt: str) -> str | None:
+            match next(times):
+                case 0:
+                    cutting.append(asyncio.create_task(cut()))
+                    return "one"
+                case 1:
+                    return "lost?"
+                case 2:
+                    assert shown.said.count("nothing was sent") == 1
+                    home.engine.release()
+                    again = control.listen(tmp_path, {name: getattr(home.chat, name) for name in METHODS})
+                    await here.enter_async_context(again)
+                    return ""
+                case 3:
+                    return "two"
+                case _:
+                    return None
+
+        times, cutting = count(), list[asyncio.Task[None]]()
+        assert await shown.console.run(read) == 0
+        await cutting[0]
+    assert "Conch was stopped in the middle of this answer" in shown.said
+    assert shown.out.getvalue() == "a1\n" + "a1 a2 a3 a4\n" * 2
 
 
 async def test_continue_goes_on_where_the_length_cut(shown: Shown) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import namedtuple
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,8 @@ def test_the_size_of_the_cuda_build_is_told_apart_and_what_is_unknown_is_said() 
     said = install.announcement(CUDA)
     assert "Fetching 3 packages: 2.0 GB at least (1 of them did not tell their size)" in said
     assert "1.5 GB of it for NVIDIA GPUs" in said
+    assert ("no such GPU is here" in said) == (shutil.which("nvidia-smi") is None)
+    assert "GPU" not in install.announcement(CPU)
     assert "up to 5.1 GB on the disk" in said
 
 
@@ -119,6 +124,56 @@ def test_the_installer_speaks_one_sentence_and_fails(tmp_path: Path) -> None:
     )
     assert ran.returncode == 1
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_folder_of_somebody_elses_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)
+    with pytest.raises(Problem, match="give that folder to yourself"):
+        install.make_environment(tmp_path / "venv", tmp_path / "venv" / "bin" / "python")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_installation_waits_for_the_first(tmp_path: Path) -> None:
+    with (
+        install.alone(),
+        subprocess.Popen(
+            [sys.executable, "-u", "-c", "import install\nwith install.alone(): print('mine')"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as second,
+    ):
+        assert second.stdout is not None
+        assert second.stdout.readline() == "Another installation is at work in this folder; waiting for it.\n"
+        assert second.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_at_once_with_one_sentence_also_while_pip_is_asked(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\ncase "$*" in *dry-run*) exec sleep 60;; esac\n')  # an index that never answers
+    python.chmod(0o755)
+    with subprocess.Popen(
+        [sys.executable, ROOT / "install.py", tmp_path / "venv", "local"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        assert program.stdout.readline() == "Asking the package index what is missing.\n"
+        program.send_signal(number)
+        assert program.stderr.readline() == "Stopped; the same command goes on from here.\n"
+        assert program.wait(30) == 130
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)  # the two that slept
+        assert program.stderr.read() == ""
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:

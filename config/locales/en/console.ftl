@@ -15,6 +15,8 @@ cli-forget = Delete all texts of a person.
 cli-forget-yes = do not ask
 cli-backup = Write a copy of the data, also while Conch runs.
 cli-backup-file = the file to write
+cli-restore = Bring a backup back, while no Conch runs.
+cli-restore-file = the file that conch backup wrote
 cli-service = Print a systemd unit that runs Conch from this folder.
 cli-bench = Measure how fast this machine answers, and say what that means.
 cli-user = the person, such as telegram:1234567 or web:1a2b3c
@@ -32,6 +34,10 @@ cli-forgotten = { $count ->
 }
 cli-exported = Wrote { $file }.
 cli-backed-up = Wrote { $file }.
+cli-restore-sure = Put what { $file } holds in the place of everything in { $folder }? (y/n)
+cli-not-restored = Nothing was changed.
+cli-restored = { $folder } holds what { $file } held, also what was deleted since then.
+cli-restored-before = What was there before is kept as { $file } until somebody is forgotten.
 cli-file-there = { $file } is there already; choose another name.
 cli-file-failed = { $file } cannot be written: { $why }.
 cli-output-failed = What was to be shown here cannot be written: { $why }.
@@ -172,6 +178,8 @@ console-going-on = { $count ->
     [one] Going on with “{ $name }” ({ $count } question so far). /new begins afresh.
    *[other] Going on with “{ $name }” ({ $count } questions so far). /new begins afresh.
 }
+console-interrupted = Conch was stopped in the middle of this answer and makes it again at its next start. Once it runs, Enter shows it.
+console-not-running = Conch is not running, so nothing was sent. Start it and try again: ↑ brings back what you typed.
 console-cut = The answer reached its greatest length. /continue goes on from here.
 console-unknown-command = There is no command { $command }. /help lists them.
 console-exported = Written to { $file }
