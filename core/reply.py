@@ -25,6 +25,7 @@ class Reply:
         self._store = store
         self._cancel = cancel
         self._deltas: list[Delta] = []
+        self._text = ""
         self._queued: Queued | None = None
         self._finished: Finished | None = None
         self._closed = False
@@ -35,7 +36,7 @@ class Reply:
     @property
     def text(self) -> str:
         """The answer so far."""
-        return "".join(delta.text for delta in self._deltas)
+        return self._text
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -97,6 +98,7 @@ class Reply:
         """Add what happened, and wake the viewers."""
         if isinstance(event, Delta):
             self._deltas.append(event)
+            self._text += event.text
         else:
             self._queued = event
         self._wake()
@@ -104,8 +106,9 @@ class Reply:
     def end(self, turn: Turn) -> None:
         """The end is committed as ``turn``; again when that is deleted or forgotten afterwards."""
         self.turn = turn
-        if turn.deleted or turn.reply != self.text:
+        if turn.deleted or turn.reply != self._text:
             self._deltas = [Delta(turn.reply, turn.ids or ())] if turn.reply else []
+            self._text = turn.reply
         self._finished = (
             Finished("abort", "deleted") if turn.deleted else Finished(turn.finish_reason or "error", turn.cause)
         )
