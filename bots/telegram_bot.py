@@ -18,6 +18,7 @@ from telegram.ext import Updater
 
 from bots.commands import NAMES, CommandOptions, Commands
 from bots.fronts import UP, Down, Ended, Report, kept_up
+from bots.telegram_channel import Rates
 from bots.telegram_front import CLOSING_SECONDS, OFFICIAL, Front
 from bots.telegram_intake import Intake, Manners
 from bots.telegram_names import Names
@@ -51,6 +52,9 @@ class TelegramOptions:
     language: str = ""
     everything: frozenset[int] = frozenset()
     retention_days: int = 0
+    drafts: bool = False
+    rich: bool = False
+    rates: Rates = Rates()  # noqa: RUF009  # frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
     watch = Watch(report, say)
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(_bot(options, watch, say))
-        front = Front(bot, chat, ground.wording, options.api)
+        front = Front(bot, chat, ground.wording, options.api, options.rates)
         stack.push_async_callback(front.close)
         intake = _intake(ground, options, bot, front)
         await intake.load()
@@ -115,7 +119,7 @@ async def _bot(options: TelegramOptions, watch: Watch, say: Say) -> AsyncIterato
         base_url=f"{options.api}/bot",
         base_file_url=f"{options.api}/file/bot",
         request=Request(connection_pool_size=CONNECTIONS, pool_timeout=5.0, read_timeout=12.0, write_timeout=12.0),
-        get_updates_request=PollingRequest(watch, connection_pool_size=1, read_timeout=5.0),
+        get_updates_request=PollingRequest(watch, connection_pool_size=2, pool_timeout=5.0),
     )
     try:
         try:

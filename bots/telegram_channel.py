@@ -8,6 +8,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -40,11 +41,6 @@ os.environ.setdefault("PTB_TIMEDELTA", "true")  # else PTB warns of its own futu
 CALL_SECONDS = 15.0
 """After so long nobody waits for an answer of Telegram's any more; the call may have arrived."""
 CAPTION_LIMIT = 1024
-CALLS_PER_SECOND = 25
-"""Over all chats: Telegram allows about 30, counted where the calls arrive."""
-PRIVATE = Rate(interval=1.0, typing=5.0, opening=True)
-GROUP = Rate(interval=1.0, preview=5.0, line=10.0, typing=math.inf, calls_per_minute=19, previews_per_minute=12)
-"""Telegram allows 20 calls a minute in a group, edits and typing among them, counted where they arrive."""
 CHATS_REMEMBERED = 10_000
 
 _UNCHANGED = "message is not modified"
@@ -71,16 +67,31 @@ _GONE = (
 """What Telegram says of messages and chats that are no more, or not ours to write in; it has no codes for these."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How often Telegram lets itself be called; it counts where the calls arrive, so a little less often than that.
+
+    It allows about a call a second in a private chat, where short bursts pass; 20 a minute in a group, edits and typing
+    among them; 30 a second ``over_all``.
+    """
+
+    private: Rate = Rate(interval=1.0, typing=5.0, opening=True)  # noqa: RUF009  # frozen
+    group: Rate = Rate(  # noqa: RUF009  # likewise
+        interval=1.0, preview=5.0, line=10.0, typing=math.inf, calls_per_minute=19, previews_per_minute=12
+    )
+    over_all: int = 25
+
+
 class Calls:
     """Calls of the Bot API: bounded in time, with errors that the house knows, in chats that may have moved."""
 
-    def __init__(self, bot: Bot, migrated: Callable[[int, int], Awaitable[None]]) -> None:
+    def __init__(self, bot: Bot, migrated: Callable[[int, int], Awaitable[None]], rates: Rates) -> None:
         """``migrated`` is told when a group has become a supergroup with another id."""
         self.bot = bot
-        self._migrated = migrated
+        self._migrated, self._rates = migrated, rates
         self._moved: dict[int, int] = {}
         self._newest: OrderedDict[int, int] = OrderedDict()
-        self._pacing = Pacing(CALLS_PER_SECOND)
+        self._pacing = Pacing(rates.over_all)
 
     async def __call__(self, work: Coroutine[Any, Any, T], chat: int) -> T:
         """What the call gives. Raises ChannelError, TimeoutError."""
@@ -95,7 +106,7 @@ class Calls:
 
     def pace(self, chat: int) -> Pace:
         """The budget of a chat; groups have negative ids."""
-        return self._pacing.chat(str(chat), GROUP if chat < 0 else PRIVATE)
+        return self._pacing.chat(str(chat), self._rates.group if chat < 0 else self._rates.private)
 
     def chat(self, chat: int) -> int:
         """Where a chat is by now."""

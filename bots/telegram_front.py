@@ -18,7 +18,7 @@ from bots.attachments import LIMIT, Unreadable, check_size, fetch, text_of
 from bots.channel import ChannelError, Gone, Unreachable
 from bots.commands import Outcome
 from bots.streaming import show
-from bots.telegram_channel import Calls, TelegramChannel
+from bots.telegram_channel import Calls, Rates, TelegramChannel
 from bots.telegram_intake import CHOICE, Speaker
 from bots.telegram_names import PREFIX, Names, Place
 from bots.wording import Wording
@@ -40,12 +40,13 @@ TEXT_LIMIT = 4096
 class Front:
     """What one bot shows: answers and sentences, each as a task of its own."""
 
-    def __init__(self, bot: Bot, chat: Chat, wording: Wording, api: str = OFFICIAL) -> None:
+    def __init__(self, bot: Bot, chat: Chat, wording: Wording, api: str, rates: Rates) -> None:
         """``api`` is the Bot API server's address."""
         self.names = Names(bot.id)
         self._bot, self._chat, self._wording, self._api = bot, chat, wording, api
-        self._calls = Calls(bot, self._move)
+        self._calls = Calls(bot, self._move, rates)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._fetching: set[asyncio.Task[None]] = set()
         self._shown: dict[int, asyncio.Task[None]] = {}
         self._telling: dict[int, int] = {}
 
@@ -57,7 +58,9 @@ class Front:
         return task
 
     async def close(self) -> None:
-        """Let what is being shown come to its end, for some seconds."""
+        """Let what is being shown come to its end, for some seconds; files that were not fetched yet will be."""
+        for task in self._fetching:
+            task.cancel()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=CLOSING_SECONDS)
         for task in list(self._tasks):
@@ -76,7 +79,9 @@ class Front:
         turn = reply.turn
         try:
             if turn.incomplete:
-                self.start(self._fetch(reply), f"files of turn {turn.id}")
+                fetching = self.start(self._fetch(reply), f"files of turn {turn.id}")
+                self._fetching.add(fetching)
+                fetching.add_done_callback(self._fetching.discard)
             say = self._wording.bind(turn.language)
             await show(reply, TelegramChannel(self._calls, self.names, Place.read(turn.place), turn.id, say), say)
         finally:
