@@ -17,6 +17,7 @@ from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputFile,
+    InputMediaDocument,
     LinkPreviewOptions,
     Message,
     MessageEntity,
@@ -39,7 +40,7 @@ T = TypeVar("T")
 os.environ.setdefault("PTB_TIMEDELTA", "true")  # else PTB warns of its own future whenever it makes a RetryAfter
 
 CALL_SECONDS = 15.0
-"""After so long nobody waits for an answer of Telegram's any more; the call may have arrived."""
+"""After so long a call counts as lost; it may have arrived."""
 CAPTION_LIMIT = 1024
 CHATS_REMEMBERED = 10_000
 
@@ -72,7 +73,7 @@ class Rates:
     """How often Telegram lets itself be called; it counts where the calls arrive, so a little less often than that.
 
     It allows about a call a second in a private chat, where short bursts pass; 20 a minute in a group, edits and typing
-    among them; 30 a second ``over_all``.
+    among them; 30 a second ``over_all``. ``patience``: seconds after which nobody waits for a call any more.
     """
 
     private: Rate = Rate(interval=1.0, typing=5.0, opening=True)  # noqa: RUF009  # frozen
@@ -80,6 +81,7 @@ class Rates:
         interval=1.0, preview=5.0, line=10.0, typing=math.inf, calls_per_minute=19, previews_per_minute=12
     )
     over_all: int = 25
+    patience: float = CALL_SECONDS
 
 
 class Calls:
@@ -96,7 +98,7 @@ class Calls:
     async def __call__(self, work: Coroutine[Any, Any, T], chat: int) -> T:
         """What the call gives. Raises ChannelError, TimeoutError."""
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(self._rates.patience):
                 return await work
         except ChatMigrated as moved:
             await self.move(chat, moved.new_chat_id)
@@ -184,7 +186,7 @@ class TelegramChannel:
             await self._edit(ref, Part(part.text), buttons)
 
     async def delete(self, ref: str) -> None:
-        await self._call(self._bot.delete_message(self._chat, message_of(ref)))
+        await self._call(self._bot.delete_message(self._chat, self._number(ref)))
 
     async def send_file(self, name: str, data: bytes, caption: str) -> str:
         sent = self._bot.send_document(
@@ -194,6 +196,10 @@ class TelegramChannel:
             message_thread_id=self._place.topic,
         )
         return self._placed(await self._call(sent))
+
+    async def fill_file(self, ref: str, name: str, data: bytes, caption: str) -> None:
+        file = InputMediaDocument(InputFile(data, filename=name, attach=True), caption=caption[:CAPTION_LIMIT])
+        await self._call(self._bot.edit_message_media(file, self._chat, self._number(ref)))
 
     async def typing(self) -> None:
         await self._call(self._bot.send_chat_action(self._chat, ChatAction.TYPING, message_thread_id=self._place.topic))
@@ -224,7 +230,7 @@ class TelegramChannel:
             self._bot.edit_message_text(
                 part.text,
                 self._chat,
-                message_of(ref),
+                self._number(ref),
                 entities=_entities(part),
                 reply_markup=self._keyboard(buttons),
                 link_preview_options=LinkPreviewOptions(is_disabled=True),
@@ -233,6 +239,13 @@ class TelegramChannel:
 
     async def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return await self._calls(work, self._place.chat)
+
+    def _number(self, ref: str) -> int:
+        """The message's number. Raises Lost where it was in a group that has moved since."""
+        chat, number = message_of(ref)
+        if chat != self._chat:
+            raise Lost
+        return number
 
     def _placed(self, message: Message) -> str:
         self._calls.saw(message.chat.id, message.message_id)

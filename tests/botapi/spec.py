@@ -32,6 +32,8 @@ class Spec:
         if method not in self._methods:
             raise Wrong(f"there is no method {method}")
         fields = {field["name"]: field for field in self._methods[method].get("fields", [])}
+        attached = {name: value for name, value in given.items() if isinstance(value, bytes) and name not in fields}
+        given = {name: value for name, value in given.items() if name not in attached}
         if unknown := given.keys() - fields.keys():
             raise Wrong(f"{method} has no {', '.join(sorted(unknown))}")
         if missing := {name for name, field in fields.items() if field["required"]} - given.keys():
@@ -41,7 +43,7 @@ class Spec:
             types = fields[name]["types"]
             found[name] = _read(types, value)
             self._check(types, found[name], f"{method}.{name}")
-        return found
+        return found | attached
 
     def result(self, method: str, value: Any) -> None:
         """Raises Wrong for what the method never gives."""

@@ -83,6 +83,7 @@ class World:
         self.toasts: list[tuple[str, str]] = []
         self.confirmed = 0
         """The bot has told us that it has all updates before this one."""
+        self.broken: set[int] = set()
         self.moved = asyncio.Event()
         self._update_ids = count(1000)
         self._message_ids: dict[int, Iterator[int]] = {}
@@ -124,9 +125,11 @@ class World:
         self.changed()
         return message
 
-    def deliver(self, kind: str, value: Json) -> int:
-        """An update for the bot; its id."""
+    def deliver(self, kind: str, value: Json, *, broken: bool = False) -> int:
+        """An update for the bot; its id. ``broken``: it is not as the API's description says."""
         number = next(self._update_ids)
+        if broken:
+            self.broken.add(number)
         self.updates.append({"update_id": number, kind: value})
         self.changed()
         return number
