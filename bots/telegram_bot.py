@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ async def _polled(bot: Bot, watch: Watch, intake: Intake, patience: float) -> As
     updater = Updater(bot, UpdateQueue(take))
     await updater.initialize()
     await updater.start_polling(
-        timeout=timedelta(seconds=min(POLL_SECONDS, patience)),
+        timeout=timedelta(seconds=min(POLL_SECONDS, math.ceil(patience))),
         bootstrap_retries=0,
         allowed_updates=ALLOWED_UPDATES,
         error_callback=lambda failure: log.debug("asking for updates failed: %s", type(failure).__name__),
