@@ -183,7 +183,7 @@ class _Showing:
 
     async def _open(self) -> None:
         """Show that something is being written before there is a message to show."""
-        if self._typing_due or self._reply.finished is not None:
+        if self._typing_due or self._reply.finished is not None or not await self._channel.pace.spare():
             return
         self._typing_due = self._now() + self._channel.pace.rate.typing
         try:

@@ -42,6 +42,8 @@ os.environ.setdefault("PTB_TIMEDELTA", "true")  # else PTB warns of its own futu
 CALL_SECONDS = 15.0
 """After so long a call counts as lost; it may have arrived."""
 CAPTION_LIMIT = 1024
+BURSTS = 6
+"""Into how many the calls of a second are parted: bursts could meet where they arrive, some having taken longer."""
 CHATS_REMEMBERED = 10_000
 
 _UNCHANGED = "message is not modified"
@@ -80,7 +82,7 @@ class Rates:
     group: Rate = Rate(  # noqa: RUF009  # likewise
         interval=1.0, preview=5.0, line=10.0, typing=math.inf, calls_per_minute=19, previews_per_minute=12
     )
-    over_all: int = 25
+    over_all: int = 24
     patience: float = CALL_SECONDS
 
 
@@ -93,7 +95,7 @@ class Calls:
         self._migrated, self._rates = migrated, rates
         self._moved: dict[int, int] = {}
         self._newest: OrderedDict[int, int] = OrderedDict()
-        self._pacing = Pacing(rates.over_all)
+        self._pacing = Pacing(rates.over_all / BURSTS, 1 / BURSTS, clock=asyncio.get_running_loop().time)
 
     async def __call__(self, work: Coroutine[Any, Any, T], chat: int) -> T:
         """What the call gives. Raises ChannelError, TimeoutError."""
