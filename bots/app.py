@@ -234,19 +234,17 @@ async def connect_telegram(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
     """The bot on Telegram, there or on its way there."""
-    from bots import telegram_bot  # its library is imported only where there is a token
+    from bots import telegram_bot, telegram_front  # their library is imported only where there is a token
 
     chosen = settings.telegram
     assert chosen.token is not None
     options = telegram_bot.TelegramOptions(
         chosen.token.get_secret_value(),
-        api=chosen.api,
+        telegram_front.Look(chosen.api, drafts=chosen.drafts, rich=chosen.rich),
         webhook=chosen.webhook,
         language="" if settings.language == "auto" else settings.language,
         everything=frozenset(int(name.partition(":")[2]) for name in chosen.answer_all),
         retention_days=settings.store.retention_days,
-        drafts=chosen.drafts,
-        rich=chosen.rich,
     )
     ground = telegram_bot.Ground(core.chat, core.store, wording, core.hooks, say, tell)
     async with telegram_bot.connect(ground, options, core.health.front("telegram")):

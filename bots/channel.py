@@ -73,3 +73,14 @@ class FillsFiles(Protocol):
 
     async def fill_file(self, ref: str, name: str, data: bytes, caption: str) -> None:
         """The message becomes a file."""
+
+
+@runtime_checkable
+class Drafts(Protocol):
+    """What a Channel does besides, whose platform shows growing text apart from the message that is reserved for it."""
+
+    async def draft(self, number: int, part: Part) -> None:
+        """Show the text of a part as it grows."""
+
+    async def settle(self, ref: str, part: Part, buttons: Sequence[Button]) -> str:
+        """The final text, in a message instead of the reserved one; its ref. A crash right after leaves both."""

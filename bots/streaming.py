@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bots.channel import Channel, ChannelError, FillsFiles, Gone, Lost, RetryAfter, Unchanged, Unreachable
+from bots.channel import Channel, ChannelError, Drafts, FillsFiles, Gone, Lost, RetryAfter, Unchanged, Unreachable
 from bots.pacing import Kind, Pace, Pacing, Rate, Slot
 from bots.splitting import Part
 from bots.view import Button, File, View, final_view, interrupted_view, waiting_view
@@ -339,10 +339,16 @@ class _Showing:
 
     def _editing(self, number: int, view: View) -> _Call:
         part, buttons = view.at(number)
-        ref = self._ref(number)
+        channel, ref = self._channel, self._ref(number)
 
-        async def edit() -> None:
-            await self._channel.edit(ref, part, buttons)
+        async def edit() -> str | None:
+            if isinstance(channel, Drafts) and number == len(view.parts) - 1 and self._text:
+                if self._reply.finished is not None:
+                    return await channel.settle(ref, part, buttons)
+                await channel.draft(number, part)
+            else:
+                await channel.edit(ref, part, buttons)
+            return None
 
         return _Call(edit, number, (part, buttons))
 

@@ -20,8 +20,7 @@ from telegram.ext import Updater
 
 from bots.commands import NAMES, CommandOptions, Commands
 from bots.fronts import UP, Down, Ended, Report, kept_up
-from bots.telegram_channel import Rates
-from bots.telegram_front import OFFICIAL, Front
+from bots.telegram_front import Front, Look
 from bots.telegram_intake import Intake, Manners
 from bots.telegram_names import Names
 from bots.telegram_polling import PollingRequest, Request, UpdateQueue, Watch, is_readable
@@ -45,20 +44,17 @@ Hook = Callable[[Mapping[str, str], bytes], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True)
 class TelegramOptions:
-    """``api`` is the Bot API server's address, ``webhook`` the page's as Telegram reaches it ("" = we ask Telegram).
+    """``webhook`` is the page's address as Telegram reaches it ("" = we ask Telegram).
 
     ``language``: spoken with who chose none, "" = their app's. ``everything``: groups where every message is for us.
     """
 
     token: str
-    api: str = OFFICIAL
+    look: Look = Look()  # noqa: RUF009  # frozen
     webhook: str = ""
     language: str = ""
     everything: frozenset[int] = frozenset()
     retention_days: int = 0
-    drafts: bool = False
-    rich: bool = False
-    rates: Rates = Rates()  # noqa: RUF009  # frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +82,7 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
     watch = Watch(report, say)
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(_bot(options, watch, say))
-        front = Front(bot, chat, ground.wording, options.api, options.rates)
+        front = Front(bot, chat, ground.wording, options.look)
         stack.push_async_callback(front.close)
         intake = _intake(ground, options, bot, front)
         await intake.load()
@@ -96,7 +92,7 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
         updates = (
             _hooked(bot, options, ground.hooks, intake)
             if options.webhook
-            else _polled(bot, watch, intake, options.rates.patience)
+            else _polled(bot, watch, intake, options.look.rates.patience)
         )
         try:
             await stack.enter_async_context(updates)
@@ -124,11 +120,11 @@ async def _bot(options: TelegramOptions, watch: Watch, say: Say) -> AsyncIterato
     """The bot, who knows its name. Raises Ended for a token that is refused, Down where nobody answers."""
     bot = Bot(
         options.token,
-        base_url=f"{options.api}/bot",
-        base_file_url=f"{options.api}/file/bot",
+        base_url=f"{options.look.api}/bot",
+        base_file_url=f"{options.look.api}/file/bot",
         request=Request(connection_pool_size=CONNECTIONS, pool_timeout=5.0, read_timeout=12.0, write_timeout=12.0),
         get_updates_request=PollingRequest(
-            watch, connection_pool_size=2, pool_timeout=5.0, read_timeout=min(5.0, options.rates.patience)
+            watch, connection_pool_size=2, pool_timeout=5.0, read_timeout=min(5.0, options.look.rates.patience)
         ),
     )
     try:

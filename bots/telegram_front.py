@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,9 @@ from bots.attachments import LIMIT, Unreadable, check_size, fetch, text_of
 from bots.channel import ChannelError, Gone, Unreachable
 from bots.commands import Outcome
 from bots.streaming import show
-from bots.telegram_channel import Calls, Rates, TelegramChannel
+from bots.telegram_calls import Calls, Rates
+from bots.telegram_channel import DraftingChannel, TelegramChannel
+from bots.telegram_forms import PLAIN, RICH
 from bots.telegram_intake import CHOICE, Speaker
 from bots.telegram_names import PREFIX, Names, Place
 from bots.wording import Wording
@@ -38,14 +41,24 @@ MOST_TOLD = 5
 TEXT_LIMIT = 4096
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How things are shown: by which Bot API server (``api``), how often, and whether in Telegram's own newer ways."""
+
+    api: str = OFFICIAL
+    rates: Rates = Rates()  # noqa: RUF009  # frozen
+    drafts: bool = False
+    rich: bool = False
+
+
 class Front:
     """What one bot shows: answers and sentences, each as a task of its own."""
 
-    def __init__(self, bot: Bot, chat: Chat, wording: Wording, api: str, rates: Rates) -> None:
-        """``api`` is the Bot API server's address."""
+    def __init__(self, bot: Bot, chat: Chat, wording: Wording, look: Look) -> None:
         self.names = Names(bot.id)
-        self._bot, self._chat, self._wording, self._api = bot, chat, wording, api
-        self._calls, self._patience = Calls(bot, self._move, rates), rates.patience
+        self._bot, self._chat, self._wording = bot, chat, wording
+        self._api, self._drafts, self._form = look.api, look.drafts, RICH if look.rich else PLAIN
+        self._calls, self._patience = Calls(bot, self._move, look.rates), look.rates.patience
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetching: set[asyncio.Task[None]] = set()
         self._shown: dict[int, asyncio.Task[None]] = {}
@@ -84,7 +97,9 @@ class Front:
                 self._fetching.add(fetching)
                 fetching.add_done_callback(self._fetching.discard)
             say = self._wording.bind(turn.language)
-            await show(reply, TelegramChannel(self._calls, self.names, Place.read(turn.place), turn.id, say), say)
+            place = Place.read(turn.place)
+            kind = DraftingChannel if self._drafts and not place.group else TelegramChannel
+            await show(reply, kind(self._calls, self.names, place, turn.id, say, self._form), say)
         finally:
             del self._shown[turn.id]
 

@@ -12,7 +12,8 @@ import pytest
 
 from bots.pacing import Rate
 from bots.telegram_bot import Ground, Hook, TelegramOptions, connect
-from bots.telegram_channel import Rates
+from bots.telegram_calls import Rates
+from bots.telegram_front import Look
 from bots.wording import Wording
 from core.limits import Limits
 from core.people import People
@@ -69,7 +70,8 @@ def labels(message: Json) -> list[str]:
 
 def options(server: Server, **changes: Any) -> TelegramOptions:
     """A bot of that server."""
-    return TelegramOptions(server.api.token, **{"api": server.address, "rates": QUICK, **changes})
+    look = {name: changes.pop(name) for name in ("rates", "drafts", "rich") if name in changes}
+    return TelegramOptions(server.api.token, Look(**{"api": server.address, "rates": QUICK, **look}), **changes)
 
 
 @asynccontextmanager

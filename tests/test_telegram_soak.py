@@ -13,7 +13,8 @@ import pytest
 from telegram import Bot
 
 from bots.streaming import show
-from bots.telegram_channel import Calls, Rates, TelegramChannel
+from bots.telegram_calls import Calls, Rates
+from bots.telegram_channel import TelegramChannel
 from bots.telegram_names import Names, Place
 from core.events import Delta, Queued
 from core.reply import Reply

@@ -17,6 +17,7 @@ from tests.botapi.world import BOT, Json, Room, World, units
 TOKEN = f"{BOT['id']}:AAH9x-abcdefghijklmnopqrstuvwxyz0_1"
 COUNTED = {"sendMessage", "editMessageText", "editMessageMedia", "deleteMessage", "sendDocument", "sendChatAction"}
 COUNTED |= {"sendMessageDraft", "sendRichMessage", "sendRichMessageDraft"}
+NAMES = {"editmessagetext": "editMessageText"}
 WORDS = {"text", "url", "secret_token", "action", "caption", "callback_query_id", "file_id", "language_code"}
 """Fields that are text, whatever they look like."""
 RICH_LIMIT = 32_768
@@ -72,6 +73,7 @@ class BotApi:
         """The status and the body of the answer."""
         if token != self.token:
             return 401, {"ok": False, "error_code": 401, "description": "Unauthorized"}
+        method = NAMES.get(method.lower(), method)  # the API takes them in any case
         params: Mapping[str, Any] = given
         try:
             params = _read(given) if self.spec is None else self.spec.parameters(method, given)

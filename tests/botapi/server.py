@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
 from tests.botapi.floods import Floods, Rules
-from tests.botapi.methods import BotApi
+from tests.botapi.methods import NAMES, BotApi
 from tests.botapi.spec import Spec, find
 from tests.botapi.world import World
 
@@ -64,6 +64,7 @@ class Server:
     ) -> None:
         path = unquote(target.partition("?")[0])
         name = "file" if path.startswith("/file/") else path.rpartition("/")[2]
+        name = NAMES.get(name, name)
         self.requests.append(name)
         fault = self.faults[name].popleft() if self.faults[name] else None
         if fault == "reset":

@@ -9,10 +9,10 @@ import asyncio
 import sys
 from typing import Any
 
-from bots import telegram_bot
+from bots import telegram_bot, telegram_front
 from bots.__main__ import main
 from bots.pacing import Rate
-from bots.telegram_channel import Rates
+from bots.telegram_calls import Rates
 
 RATES = Rates(
     private=Rate(interval=0.1, typing=5.0, opening=True),
@@ -35,7 +35,7 @@ class HastyQueue(telegram_bot.UpdateQueue):
         await super().put(item)
 
 
-class QuickOptions(telegram_bot.TelegramOptions):
+class QuickLook(telegram_front.Look):
     """The same with these rates."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -43,7 +43,7 @@ class QuickOptions(telegram_bot.TelegramOptions):
 
 
 if __name__ == "__main__":
-    vars(telegram_bot)["TelegramOptions"] = QuickOptions
+    vars(telegram_front)["Look"] = QuickLook
     if sys.argv[1:] == ["hasty"]:
         vars(telegram_bot)["UpdateQueue"] = HastyQueue
     sys.exit(main([]))
