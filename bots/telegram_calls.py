@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from telegram import Bot, ReplyParameters
-from telegram.error import BadRequest, ChatMigrated, Forbidden, RetryAfter, TelegramError
+from telegram.error import BadRequest, ChatMigrated, EndPointNotFound, Forbidden, RetryAfter, TelegramError
 
 from bots import channel
 from bots.channel import ChannelError, Gone, Lost, Unchanged, Unreachable
@@ -132,6 +132,8 @@ def meaning(error: TelegramError) -> ChannelError:
         return channel.RetryAfter(wait.total_seconds() if isinstance(wait, timedelta) else float(wait))
     if isinstance(error, Forbidden):
         return Gone()
+    if isinstance(error, EndPointNotFound):  # an older server
+        return Misunderstood()
     if isinstance(error, BadRequest):
         if _UNCHANGED in text:
             return Unchanged()

@@ -22,8 +22,9 @@ from bots.streaming import show
 from bots.telegram_calls import Calls, Rates
 from bots.telegram_channel import DraftingChannel, TelegramChannel
 from bots.telegram_forms import PLAIN, RICH
-from bots.telegram_intake import CHOICE, Speaker
+from bots.telegram_intake import CHOICE
 from bots.telegram_names import PREFIX, Names, Place
+from bots.telegram_speakers import Speaker
 from bots.wording import Wording
 from core.chat import Chat
 from core.errors import ConchError

@@ -12,15 +12,16 @@ import logging
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from telegram import CallbackQuery, Chat, ChatMemberUpdated, Message, Update, User
 from telegram.constants import ChatMemberStatus, ChatType
 
 from bots.attachments import Unreadable, check_size, may_be_text
 from bots.commands import Asker, Commands, Outcome
-from bots.notices import AGAIN_SECONDS, Notices
 from bots.telegram_names import PREFIX, Names, Place, chat_of, person
+from bots.telegram_refusals import Refusals
+from bots.telegram_speakers import Screen, Speaker, Speakers
 from bots.telegram_text import (
     Command,
     Question,
@@ -33,7 +34,7 @@ from bots.telegram_text import (
     question_of,
     topic_of,
 )
-from bots.wording import Say, Wording, refused
+from bots.wording import Wording, refused
 from core import chat as core
 from core.errors import NotAllowed, NotFound, NotYours, Refused, StoreError
 from core.messages import Attachment
@@ -48,47 +49,12 @@ COMMAND_SECONDS = 5.0
 """How long others wait for a command; one that takes longer goes on beside them."""
 GIVEN_KEPT = 200
 """Commands of which it is remembered that they were given: more than Telegram delivers at once."""
-DAY = 86_400.0
 FOR_STRANGERS = ("help", "privacy", "language", "export", "forget")
 """Commands that are nobody's to refuse."""
 MEMBERS = (ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR)
 BUTTONS = ("stop", "regenerate", "proceed")
 CHOICE = "c"
 """What the data of a button that gives a command begins with; the person whose it is, and the command follow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Who says something where, and how they are spoken to."""
-
-    name: str
-    place: Place
-    language: str
-    say: Say
-
-    @property
-    def places(self) -> tuple[str, ...]:
-        """By which they may be admitted, beside themselves."""
-        return (person(self.place.chat),) if self.place.group else ()
-
-
-class Screen(Protocol):
-    """Where what comes of an update is shown. Nothing of it is waited for."""
-
-    def saw(self, chat: int, message: int) -> None:
-        """A message came in a chat."""
-
-    def follow(self, reply: Reply) -> None:
-        """Show an answer to its end."""
-
-    def tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None = None) -> None:
-        """Show what came of a command, or a sentence; ``instead_of``: in this message of ours."""
-
-    def toast(self, press: CallbackQuery, sentence: str) -> None:
-        """Answer a press of a button; whoever pressed reads the sentence, if there is one."""
-
-    async def migrated(self, old: int, new: int) -> None:
-        """A group has become a supergroup with another id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +80,10 @@ class Intake:
         manners: Manners,
     ) -> None:
         self._chat, self._store, self._me, self._commands = chat, store, me, commands
-        self._wording, self._screen, self._manners = wording, screen, manners
+        self._screen, self._everything = screen, manners.everything
+        self._speakers = Speakers(chat, wording, manners.language)
+        self._refusals = Refusals(chat, screen)
         self._names = Names(me.id)
-        self._notices = Notices()
         self._given: deque[int] = deque(maxlen=GIVEN_KEPT)
         self._running: set[asyncio.Task[None]] = set()
 
@@ -159,12 +126,12 @@ class Intake:
         if message.migrate_to_chat_id is not None:
             await self._screen.migrated(message.chat.id, message.migrate_to_chat_id)
         self._screen.saw(message.chat.id, message.message_id)
-        speaker = await self._speaker_of(message)
+        speaker = await self._speakers.of(message)
         if speaker is None or not is_said(message) or is_others_command(message, self._me):
             return
         if command := command_of(message, self._me):
             await self._command(command, message, speaker, update)
-        elif is_for(message, self._me) or message.chat.id in self._manners.everything:
+        elif is_for(message, self._me) or message.chat.id in self._everything:
             await self._ask(message, speaker, message.date.timestamp())
 
     async def _ask(self, message: Message, speaker: Speaker, at: float) -> None:
@@ -174,11 +141,11 @@ class Intake:
             files = self._files(message, question)
             reply = await self._send(message, speaker, question, files, at)
         except Unreadable as unreadable:
-            self._notice(speaker, unreadable.cause)
+            self._refusals.notice(speaker, unreadable.cause)
         except Refused as refusal:
-            await self._refuse(speaker, refusal)
+            await self._refusals.refuse(speaker, refusal)
         else:
-            self._notices.over(speaker.name)
+            self._refusals.over(speaker)
             self._screen.follow(reply)
 
     def _files(self, message: Message, question: Question) -> tuple[Attachment, ...]:
@@ -226,7 +193,7 @@ class Intake:
 
     async def _edited(self, message: Message) -> None:
         """Other words for a question; what was none before may be one now."""
-        speaker = await self._speaker_of(message)
+        speaker = await self._speakers.of(message)
         if speaker is None or message.edit_date is None or command_of(message, self._me) is not None:
             return
         at, event = message.edit_date.timestamp(), self._names.message(message.chat.id, message.message_id)
@@ -245,7 +212,7 @@ class Intake:
         except NotYours:
             log.debug("an edit of a question that was forgotten")
         except Refused as refusal:
-            await self._refuse(speaker, refusal)
+            await self._refusals.refuse(speaker, refusal)
         else:
             self._screen.follow(reply)
 
@@ -254,14 +221,14 @@ class Intake:
     async def _command(self, command: Command, message: Message, speaker: Speaker, update: int) -> None:
         if command.name not in self._commands:
             if not in_group(message):
-                self._notice(speaker, "unknown_command", command=f"/{command.name}")
+                self._refusals.notice(speaker, "unknown_command", command=f"/{command.name}")
             return
         opens = command.name == "start" and command.argument
         if command.name not in FOR_STRANGERS and not opens:
             try:
                 self._chat.people.check(speaker.name, speaker.places)
             except NotAllowed:
-                await self._refuse_stranger(speaker)
+                await self._refusals.refuse_stranger(speaker)
                 return
         replied = message.reply_to_message if answers(message, self._me) else None
         asker = self._asker(speaker, self._names.message(message.chat.id, message.message_id))
@@ -302,7 +269,7 @@ class Intake:
         chat = press.message.chat if press.message is not None else Chat(press.from_user.id, ChatType.PRIVATE)
         topic = topic_of(press.message) if isinstance(press.message, Message) else None
         place = Place(chat.id, topic=topic, group=chat.type != ChatType.PRIVATE)
-        speaker = await self._speaker(person(press.from_user.id), place, press.from_user)
+        speaker = await self._speakers.named(person(press.from_user.id), place, press.from_user)
         word, _, rest = (press.data or "").partition(":")
         sentence = ""
         try:
@@ -341,45 +308,23 @@ class Intake:
         was, now = change.old_chat_member.status in MEMBERS, change.new_chat_member.status in MEMBERS
         if chat.type not in (ChatType.GROUP, ChatType.SUPERGROUP) or was or not now:
             return
-        speaker = await self._speaker(person(change.from_user.id), Place(chat.id, group=True), change.from_user)
+        speaker = await self._speakers.named(person(change.from_user.id), Place(chat.id, group=True), change.from_user)
         if self._chat.owns(speaker.name):
             await self._chat.allow(person(chat.id))
         try:
             self._chat.people.check(person(chat.id))
         except NotAllowed:
-            await self._refuse_stranger(speaker)
+            await self._refusals.refuse_stranger(speaker)
         else:
             await self._welcome(speaker.name, speaker.place, change.from_user)
 
     async def _welcome(self, who: str, place: Place, user: User | None = None) -> None:
         """A person or a group was admitted, and hears of it."""
-        speaker = await self._speaker(who, place, user)
+        speaker = await self._speakers.named(who, place, user)
         key = "group-welcome" if place.group else "admitted"
         self._screen.tell(speaker, Outcome(speaker.say(key, name=f"@{self._me.username}")))
 
-    # Refusals.
-
-    async def _refuse(self, speaker: Speaker, refusal: Refused) -> None:
-        if isinstance(refusal, NotAllowed):
-            await self._refuse_stranger(speaker)
-            return
-        seconds = refusal.details.get("seconds")
-        if self._notices.due(speaker.name, refusal.cause, AGAIN_SECONDS if seconds is None else float(seconds)):
-            self._screen.tell(speaker, Outcome(refused(speaker.say, refusal), done=False))
-
-    async def _refuse_stranger(self, speaker: Speaker) -> None:
-        """Who is blocked hears so; who is unknown gets a code for the owner, in a group one for all of it."""
-        if self._chat.people.shut_out(speaker.name, *speaker.places):
-            self._notice(speaker, NotAllowed.cause, for_seconds=DAY)
-            return
-        who, key = (speaker.places[0], "admit-group") if speaker.places else (speaker.name, "admit-code")
-        code = await self._chat.ask_admission(who)
-        if self._notices.due(who, key):
-            self._screen.tell(speaker, Outcome(speaker.say(key, code=code), done=False))
-
-    def _notice(self, speaker: Speaker, cause: str, *, for_seconds: float = AGAIN_SECONDS, **values: object) -> None:
-        if self._notices.due(speaker.name, cause, for_seconds):
-            self._screen.tell(speaker, Outcome(speaker.say(cause, **values), done=False))
+    # What goes wrong.
 
     async def _keep(self, raw: Mapping[str, Any]) -> None:
         """An update that PTB cannot read: kept as it came, as the property of whoever sent it, who hears of it."""
@@ -391,30 +336,16 @@ class Intake:
         await self._store.put(f"{person(sender)}:unread:{raw.get('update_id')}", json.dumps(raw))
         log.warning("update %s cannot be read; it is kept in the store", raw.get("update_id"))
         where = sender if chat is None else chat
-        speaker = await self._speaker(person(sender), Place(where, group=where < 0))
-        self._notice(speaker, "failed")
+        speaker = await self._speakers.named(person(sender), Place(where, group=where < 0))
+        self._refusals.notice(speaker, "failed")
 
     async def _apologize(self, update: Update) -> None:
         """Something in us went wrong at this update, and whoever sent it should not wait for an answer."""
         message = update.effective_message
-        if message is not None and (speaker := await self._speaker_of(message)) is not None:
-            self._notice(speaker, "failed")
+        if message is not None and (speaker := await self._speakers.of(message)) is not None:
+            self._refusals.notice(speaker, "failed")
 
     # Who and where.
-
-    async def _speaker_of(self, message: Message) -> Speaker | None:
-        """Who says it: not bots and not copies of a channel's posts; an anonymous admin speaks as the group."""
-        user, chat = message.from_user, message.sender_chat
-        if message.is_automatic_forward or (chat is None and (user is None or user.is_bot)):
-            return None
-        number = chat.id if chat is not None else user.id if user is not None else 0
-        place = Place(message.chat.id, message.message_id, topic_of(message), in_group(message))
-        return await self._speaker(person(number), place, user)
-
-    async def _speaker(self, name: str, place: Place, user: User | None = None) -> Speaker:
-        code = user.language_code if user is not None else None
-        chosen = await self._chat.language(name) or self._manners.language or self._wording.choose([code or ""])
-        return Speaker(name, place, chosen, self._wording.bind(chosen))
 
     def _asker(self, speaker: Speaker, event: str) -> Asker:
         return Asker(

@@ -322,6 +322,12 @@ def _check_together(settings: Settings) -> None:
             f"telegram.webhook is set ({settings.origin['telegram.webhook']}), but the page, whose server would "
             f"receive what Telegram brings, is switched off: web.enabled ({settings.origin['web.enabled']})."
         )
+    official = settings.origin["telegram.api"] == "default"
+    if official and settings.telegram.webhook.startswith("http:"):
+        raise SettingsError(
+            f"telegram.webhook is {json.dumps(settings.telegram.webhook)} ({settings.origin['telegram.webhook']}), but "
+            "Telegram brings messages to https addresses only: put a proxy with a certificate before the page."
+        )
     if 0 < day < longest:
         raise SettingsError(
             f"{named('limits.tokens_per_day', day)}, so nobody could ask for an answer of engine.max_tokens, "

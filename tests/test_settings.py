@@ -132,6 +132,7 @@ WRONG_FILES = {
     "[discord]\nname = 'x'": ["[discord] has no settings"],
     "[telegram]\nanswer_all = ['telegram:5']": ['contains "telegram:5"', "telegram:-1001234567"],
     "[telegram]\napi = 'https://x/y'": ["telegram.api is", "an address without a path"],
+    "[telegram]\nwebhook = 'http://x.example'": ["telegram.webhook is", "https addresses only"],
     "[web]\nenabled = false\n[telegram]\nwebhook = 'https://x.example'": ["telegram.webhook", "web.enabled"],
     "[web]\nport =\n": ["conch.toml is not valid TOML", "line 2"],
     "[engine]\nmax_tokens = 4096\ncontext_window = 4096": ["engine.max_tokens is 4096", "line 3"],

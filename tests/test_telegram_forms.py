@@ -9,7 +9,7 @@ import pytest
 from bots.telegram_forms import RICH, RICH_BYTES
 from tests.botapi.methods import Refusal
 from tests.fakes import SteppedEngine, until
-from tests.telegrams import SAY, labels, needs_spec, stage
+from tests.telegrams import labels, needs_spec, stage
 
 ANSWER = "a1 a2 a3 a4"
 
@@ -95,4 +95,3 @@ def test_what_is_too_long_for_a_rich_message_is_parts_with_entities() -> None:
     parts = RICH.split("**word** " * (RICH_BYTES // 8))
     assert len(parts) > 5
     assert parts[0].entities
-    assert SAY("thinking")

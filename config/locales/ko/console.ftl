@@ -89,6 +89,11 @@ doctor-token = { $name }: 토큰이 설정되어 있습니다 ({ $origin }).
 doctor-token-off = { $name }: 토큰이 없어 꺼져 있습니다.
 doctor-token-named = { $name }: { $variable } 변수는 있지만 토큰이 없습니다.
 doctor-token-named-remedy = Conch가 읽는 변수는 { $right }입니다.
+doctor-front-up = { $name }: 연결되었습니다.
+doctor-front-unreachable = { $name }에 연결할 수 없어 계속 시도하고 있습니다.
+doctor-front-unreachable-remedy = 이 컴퓨터의 인터넷 연결을 확인하세요. 자세한 내용은 Conch 로그에 있습니다.
+doctor-front-ended = { $name } 연결이 끝났습니다({ $why }). 나머지는 계속 동작합니다.
+doctor-front-ended-remedy = 할 일은 Conch 로그에 적혀 있습니다. 조치한 뒤 Conch를 다시 시작하세요.
 doctor-port = 웹페이지: { $address } 주소를 쓸 수 있습니다.
 doctor-port-running = 웹페이지: { $address } 주소를 실행 중인 Conch가 쓰고 있습니다.
 doctor-port-taken = 웹페이지: { $address } 주소를 다른 프로그램이 쓰고 있습니다.
@@ -122,6 +127,7 @@ telegram-claim = 아직 이 Conch의 운영자가 없습니다. 텔레그램에�
 telegram-token-wrong = 텔레그램이 TELEGRAM_BOT_TOKEN을 거부했습니다. @BotFather에서 다시 복사하거나, 텔레그램 없이 실행하려면 설정을 지우세요.
 telegram-revoked = 텔레그램이 이 봇의 토큰을 더 이상 인정하지 않습니다. @BotFather의 새 토큰을 TELEGRAM_BOT_TOKEN으로 설정하고 Conch를 다시 시작하세요.
 telegram-used-twice = 다른 프로그램이 같은 봇 토큰을 쓰고 있습니다. 그 프로그램을 멈추거나 @BotFather에서 각각의 토큰을 받은 뒤 Conch를 다시 시작하세요.
+telegram-privacy = telegram.answer_all에 그룹이 있지만 { $name } 봇은 그룹에서 자신에게 한 말만 받습니다. @BotFather에서 개인정보 보호 모드를 끄고(/setprivacy) 봇을 그룹에 다시 추가하거나, 그룹 관리자로 지정하세요.
 
 ## conch chat
 

@@ -89,6 +89,11 @@ doctor-token = { $name }：令牌已设置（{ $origin }）。
 doctor-token-off = { $name }：没有令牌，保持关闭。
 doctor-token-named = { $name }：设置了 { $variable }，但没有令牌。
 doctor-token-named-remedy = Conch 读取的变量是 { $right }。
+doctor-front-up = { $name }：已连接。
+doctor-front-unreachable = 无法连接 { $name }，Conch 会继续尝试。
+doctor-front-unreachable-remedy = 请检查这台机器的网络连接；Conch 的日志里有详细情况。
+doctor-front-ended = { $name } 已结束（{ $why }），Conch 的其余部分照常运行。
+doctor-front-ended-remedy = 请按 Conch 日志里的说明处理，然后重新启动 Conch。
 doctor-port = 网页：{ $address } 可以使用。
 doctor-port-running = 网页：{ $address } 正由运行中的 Conch 使用。
 doctor-port-taken = 网页：{ $address } 正被另一个程序使用。
@@ -122,6 +127,7 @@ telegram-claim = 这个 Conch 还没有管理者。最先在 Telegram 打开此�
 telegram-token-wrong = Telegram 拒绝了 TELEGRAM_BOT_TOKEN。请从 @BotFather 重新复制，或取消设置以不使用 Telegram。
 telegram-revoked = Telegram 不再承认这个机器人的令牌。请把 @BotFather 的新令牌设为 TELEGRAM_BOT_TOKEN，然后重新启动 Conch。
 telegram-used-twice = 另一个程序在使用同一个机器人令牌。请停掉它，或从 @BotFather 为各自取得令牌，然后重新启动 Conch。
+telegram-privacy = telegram.answer_all 中列有群组，但 { $name } 在群组里只能收到对它说的话。请在 @BotFather 用 /setprivacy 关闭隐私模式并重新把机器人加入群组，或在群组里设为管理员。
 
 ## conch chat
 
