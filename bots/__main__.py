@@ -54,20 +54,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(error))
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:  # `conch config | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it goes nowhere
+        if isinstance(error, BrokenPipeError):  # `conch config | head`: the reader has seen enough
+            return 1
+        return _say(_wording()("cli-output-failed", why=error.strerror or str(error)))
     return code if isinstance(code, int) else 0
 
 
 def _command(words: Sequence[str]) -> Any:
     """The tree of commands. Its help texts are keys of wording, put into words only when somebody asks for them."""
-    line = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    names = {"help_option_names": ["-h", "--help"]}
+    line = typer.Typer(
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=names
+    )
     line.callback(invoke_without_command=True, help="cli-help")(_conch)
-    for work in (run, chat, doctor, config, key, export, forget, backup, service):
+    for work in (run, chat, doctor, config, key, export, forget, backup, service, bench):
         line.command(help=f"cli-{work.__name__}")(work)
     command = typer.main.get_command(line)
-    if "--help" in words:
+    if {"-h", "--help"} & set(words):
         say = _wording()
         for part in (command, *command.commands.values()):  # type: ignore[attr-defined] # it is a group
             part.help = say(part.help)
@@ -120,10 +127,11 @@ def doctor() -> int:
         return report(findings, say)
     say = _wording(settings.language)
     findings.append(Finding("good", "doctor-settings", {"files": _sources(settings) or say("doctor-only-defaults")}))
-    try:
-        findings.append(Finding("good", "doctor-personas", {"names": ", ".join(load_personas(settings))}))
-    except ConchError as error:
-        findings.append(Finding("bad", "doctor-personas-bad", {"why": str(error)}))
+    if os.access(settings.data_dir, os.R_OK | os.X_OK) or not settings.data_dir.is_dir():  # else that is what is said
+        try:
+            findings.append(Finding("good", "doctor-personas", {"names": ", ".join(load_personas(settings))}))
+        except ConchError as error:
+            findings.append(Finding("bad", "doctor-personas-bad", {"why": str(error)}))
     pid, fronts = None, {}
     with suppress(control.NotRunning, control.Failed):  # a Conch of somebody else's tells us nothing
         fronts = asyncio.run(control.call(settings.data_dir, "health"))["fronts"]
@@ -141,7 +149,10 @@ def config() -> int:
             table = section
             print(f"\n[{section}]")
         line = f"{name} = {value}"
-        print(f"# {name}: {value}  ({origin})" if name == "token" else f"{line:<40} # {origin}")
+        if name == "token":  # it cannot be set in a file
+            print(f"# {name}: {value}  ({origin})" if origin != "not set" else f"# {name}: ({origin})")
+        else:
+            print(f"{line:<40} # {origin}")
     return 0
 
 
@@ -167,7 +178,8 @@ def key() -> int:
 def export(user: User, file: Annotated[Path | None, typer.Argument(help="cli-export-file")] = None) -> int:
     settings, say = _settings_of(user)
     everything = _request(settings, "export", user=user)
-    text = json.dumps(everything, ensure_ascii=False, indent=2) + "\n"
+    plain = file is None and "utf" not in sys.stdout.encoding.lower()  # the terminal may lack letters; \u00e9 has none
+    text = json.dumps(everything, ensure_ascii=plain, indent=2) + "\n"
     if file is None:
         sys.stdout.write(text)
         return 0
@@ -209,7 +221,7 @@ def backup(file: Annotated[Path, typer.Argument(help="cli-backup-file", show_def
 
 
 def service() -> int:
-    from bots.service import unit
+    from bots.service import ENVIRONMENT, unit
     from config.settings import load
 
     settings = load()
@@ -222,6 +234,18 @@ def service() -> int:
         folder=Path.cwd(),
     )
     print(text, end="")
+    tokens = (settings.origin[key].partition(" ")[0] for key in ("telegram.token", "discord.token"))
+    if names := [name for name in tokens if name != "not set"]:
+        say = _wording(settings.language)
+        print(say("cli-service-tokens", names=", ".join(names), file=str(ENVIRONMENT)), file=sys.stderr)
+    return 0
+
+
+def bench() -> int:
+    from bots import app
+    from config.settings import load
+
+    print("\n".join(asyncio.run(app.bench(load()))))
     return 0
 
 
@@ -259,13 +283,11 @@ def _sources(settings: Settings) -> str:
 
 def _wording(language: str = "auto") -> Say:
     """The sentences in the language of the settings, else in that of the terminal."""
+    from bots.terminal import spoken
     from bots.wording import Wording
 
     wording = Wording(LOCALES)
-    if language == "auto":
-        locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "en")
-        language = wording.choose([locale.partition(".")[0]])
-    return wording.bind(language)
+    return wording.bind(spoken(language, wording))
 
 
 def _say(sentence: str, code: int = 1) -> int:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import config
 from bots import console, control, logs
+from bots.bench import measure, told
 from bots.folder import hold
 from bots.fronts import UP
 from bots.health import Health
@@ -22,8 +23,9 @@ from bots.lifetimes import first, stopping
 from bots.loading import Loading
 from bots.machine import user_name
 from bots.metrics import Metrics
+from bots.plan import sentences
 from bots.remote import METHODS, RemoteChat
-from bots.terminal import Keyboard, Lines, piped, typed
+from bots.terminal import Keyboard, Lines, piped, spoken, typed
 from bots.wording import Say, Wording
 from config import values
 from config.personas import load_personas
@@ -32,6 +34,7 @@ from core.chat import Chat
 from core.engine import Engine, ScriptedEngine
 from core.errors import ConchError, EngineError
 from core.gate import Gate
+from core.local.plan import Outline
 from core.store import Store
 
 LOCALES = Path(config.__file__).with_name("locales")
@@ -39,9 +42,8 @@ SCRIPTED_WINDOW = 8192
 """Tokens (words) of the scripted engine's context window where the settings leave it to the model."""
 
 
-Progress = Callable[[str, float | None], None]
 Hook = Callable[[Mapping[str, str], bytes], Awaitable[int]]
-EngineMaker = Callable[[Settings, Progress], AbstractAsyncContextManager[Engine]]
+EngineMaker = Callable[[Settings, Loading], AbstractAsyncContextManager[Engine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ async def run(settings: Settings, engine: EngineMaker | None = None) -> int:
     wording = Wording(LOCALES)
     say = wording.bind(language(settings, wording))
     try:
-        with stopping() as stop, Loading(say, sys.stderr) as loading:
+        # Where nobody watches, standard error is the log's alone.
+        with stopping() as stop, Loading(say, sys.stderr if sys.stderr.isatty() else sys.stdout) as loading:
             async with (
                 open_core(settings, resumed(settings), loading, engine or open_engine) as core,
                 open_fronts(settings, core, wording, say, redact),
@@ -97,7 +100,7 @@ async def signalled(stop: asyncio.Event) -> str:
 
 @asynccontextmanager
 async def open_core(
-    settings: Settings, prefixes: Iterable[str], progress: Progress, engine_maker: EngineMaker
+    settings: Settings, prefixes: Iterable[str], loading: Loading, engine_maker: EngineMaker
 ) -> AsyncIterator[Core]:
     """The held data folder, the store, the gate and the chat, with the turns that an earlier run left unanswered.
 
@@ -106,7 +109,7 @@ async def open_core(
     with hold(settings.data_dir):
         async with (
             Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store,
-            engine_maker(settings, progress) as engine,
+            engine_maker(settings, loading) as engine,
         ):
             gate = Gate(0, waiting=settings.queue.waiting, waiting_per_person=settings.queue.waiting_per_person)
             health = Health()
@@ -195,7 +198,7 @@ async def open_fronts(
 async def connect_web(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
-    """The page; says where it is, once with the access key when that is new."""
+    """The page; says where it is, and on a terminal once with the access key when that is new."""
     from bots import web  # the server is imported only where there is a page
 
     options = web.WebOptions(
@@ -222,10 +225,12 @@ async def connect_web(
         report(UP)
         if front.key is not None:
             redact.hide(front.key)
-        if front.new:
-            tell(say("console-listening-key", address=front.invitation))
-        else:
+        if front.key is None:
             tell(say("console-listening", address=front.shown))
+        elif front.new and sys.stdout.isatty():
+            tell(say("console-listening-key", address=front.invitation))
+        else:  # for a journal, or again: nobody needs the key in there
+            tell(say("console-listening-locked", address=front.shown))
         yield
 
 
@@ -332,6 +337,27 @@ async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
             return await store_methods(store)[method](**arguments)
 
 
+async def bench(settings: Settings) -> list[str]:
+    """Measures this machine with the engine that the settings name; the figures and a verdict as sentences.
+
+    Raises StoreError while a Conch runs on the data folder: the two would slow each other down. Raises EngineError.
+    """
+    os.umask(0o077)
+    logs.configure("warning", settings.log.format, values.secrets(settings))
+    wording = Wording(LOCALES)
+    say = wording.bind(language(settings, wording))
+    with hold(settings.data_dir), Loading(say, sys.stderr) as loading:
+        async with open_engine(settings, loading) as engine:
+            loading("model")
+            await engine.ready()
+            loading("measuring")
+            try:
+                speed = await measure(engine)
+            finally:
+                loading.close()
+            return told(speed, say)
+
+
 def methods(core: Core) -> dict[str, control.Method]:
     """What another process may ask of a running Conch."""
 
@@ -359,18 +385,22 @@ def store_methods(store: Store) -> dict[str, control.Method]:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, progress: Progress) -> AsyncIterator[Engine]:
+async def open_engine(settings: Settings, loading: Loading) -> AsyncIterator[Engine]:
     """The engine that the settings name, not loaded yet; at the end its thread is gone."""
     chosen = settings.engine
     if chosen.kind == "scripted":
         yield ScriptedEngine(
-            slots=chosen.slots,
+            slots=chosen.slots or 1,
             context_window=chosen.context_window or SCRIPTED_WINDOW,
             delay=chosen.delay,
             load_seconds=chosen.load_seconds,
         )
         return
     from core.local import LocalEngine, LocalOptions  # its thread imports torch
+
+    def planned(outline: Outline) -> None:
+        for sentence in sentences(outline, loading.say):
+            loading.tell(sentence)
 
     engine = LocalEngine(
         LocalOptions(
@@ -382,8 +412,10 @@ async def open_engine(settings: Settings, progress: Progress) -> AsyncIterator[E
             offload_folder=Path(chosen.offload_folder) if chosen.offload_folder else settings.data_dir / "offload",
             slots=chosen.slots,
             context_window=chosen.context_window,
+            condition=chosen.condition,
             cache_folder=settings.data_dir / "models",
-            progress=progress,
+            progress=loading,
+            planned=planned,
         )
     )
     try:
@@ -394,10 +426,7 @@ async def open_engine(settings: Settings, progress: Progress) -> AsyncIterator[E
 
 def language(settings: Settings, wording: Wording) -> str:
     """What is spoken at this terminal: the setting, else what the system's locale says."""
-    if settings.language != "auto":
-        return settings.language
-    locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "en")
-    return wording.choose([locale.partition(".")[0]])
+    return spoken(settings.language, wording)
 
 
 def absolute(file: str | Path) -> str:

@@ -53,8 +53,9 @@ class Channel(Protocol):
         """A new message; its ref. Called again when it is not known to have arrived: a platform that knows idempotency
         keys gets one made of the turn and the number of refs that it has."""
 
-    async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:
-        """Change a message."""
+    async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> str | None:
+        """Change a message. Where that cannot be done any more (a token that has run out, a group that has moved) and
+        another may stand for it, the ref of that one."""
 
     async def delete(self, ref: str) -> None:
         """Take a message away."""

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import errno
 import importlib.metadata
+import os
 import shutil
 import socket
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -22,10 +24,15 @@ from packaging.requirements import Requirement
 
 from bots.fronts import UNREACHABLE, UP
 from bots.machine import Gpu, ask_gpu, ask_memory, ask_torch, at_home, existing, is_there, listed, user_name
+from bots.plan import Wish, examined
+from bots.terminal import shows
 from bots.wording import Say
 from config.settings import Settings
+from core.errors import StoreError
 from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL
 from core.local.smollm2 import packaged
+from core.schema import refuse_newer
+from core.sqlite import NAME
 
 DISTRIBUTION = "conch-chat"
 TESTED = ((3, 11), (3, 13))
@@ -45,6 +52,8 @@ TOKEN_VARIABLES = {
     "Discord": ("DISCORD_BOT_TOKEN", ("DISCORD_API_TOKEN", "DISCORD_BOT_SECRET")),
 }
 MARKS = {"good": "✔", "warning": "!", "bad": "✘"}
+PLAIN = {"good": "+", "warning": "!", "bad": "x"}
+"""For terminals without the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +69,12 @@ class Finding:
 def report(findings: Iterable[Finding], say: Say, write: Callable[[str], object] = print) -> int:
     """Writes a line per finding, its remedy below it, and a summary. Returns the exit code: 1 if something is bad."""
     bad = 0
+    marks, arrow = (MARKS, "→") if shows("✔✘→") else (PLAIN, "->")
     for finding in findings:
         bad += finding.mark == "bad"
-        write(f"{MARKS[finding.mark]} {say(finding.key, **finding.values)}")
+        write(f"{marks[finding.mark]} {say(finding.key, **finding.values)}")
         if finding.mark != "good":
-            write(f"  → {say(finding.remedy or f'{finding.key}-remedy', **finding.values)}")
+            write(f"  {arrow} {say(finding.remedy or f'{finding.key}-remedy', **finding.values)}")
     write(say("doctor-bad", count=bad) if bad else say("doctor-good"))
     return int(bad > 0)
 
@@ -90,6 +100,8 @@ def examine(
     yield from tokens(settings, environ)
     yield from fronts(states)
     yield from folder(settings.data_dir, pid)
+    if not pid and (found := database(settings.data_dir / NAME)):
+        yield found
     if settings.web.enabled:
         yield port(settings.web.host, settings.web.port, pid)
     else:
@@ -109,10 +121,29 @@ def engine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     hub = at_home(environ.get("HF_HOME") or "~/.cache/huggingface") / "hub"
     found = model(settings.engine.model, settings.data_dir / "models", hub, gpu=card is not None)
     yield found
-    if there := ask_memory():
+    there = ask_memory()
+    if there:
         yield memory(*there)
+    if there and found.mark != "bad":
+        yield from planned(settings, found, card, there[0])
     fetched = OPENCHAT_BYTES / 1e9 if found.values.get("name") == OPENCHAT_MODEL and found.mark != "good" else 0.0
     yield disk(settings.data_dir, DISK_GB + fetched)
+
+
+def planned(settings: Settings, found: Finding, card: Gpu | None, free: float) -> Iterator[Finding]:
+    """How the model would run. ``free`` memory in GB."""
+    chosen = settings.engine
+    offload = Path(chosen.offload_folder) if chosen.offload_folder else settings.data_dir
+    wish = Wish(chosen.quantization, chosen.dtype, chosen.slots, chosen.context_window, offload)
+    files = found.values.get("folder")
+    told = examined(wish, str(found.values["name"]), Path(str(files)) if files else None, card, free)
+    if told is None:
+        return
+    key, values = told
+    if key == "console-plan":
+        yield Finding("good", key, values)
+    else:
+        yield Finding("bad" if key == "doctor-plan-none" else "warning", key, values, "doctor-plan-remedy")
 
 
 def wanted_packages(*, local: bool) -> list[Requirement]:
@@ -175,12 +206,16 @@ def fronts(states: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def folder(path: Path, pid: int | None) -> Iterator[Finding]:
-    """Can the data folder be written, and by nobody else be read?"""
+    """Can the data folder and what is in it be written, and by nobody else be read?"""
     there = existing(path)
     values = {"folder": str(path.absolute()), "user": user_name(), "pid": str(pid)}
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
+        written = [file for file in listed(path) if file.name in ("models", "offload") or file.match("conch.*")]
+        locked = [file for file in written if not os.access(file, os.W_OK)]  # somebody once ran it with sudo
+        if locked:
+            raise PermissionError(errno.EACCES, f"{os.strerror(errno.EACCES)} ({locked[0].name})")
     except OSError as error:
         yield Finding("bad", "doctor-folder-bad", {**values, "why": error.strerror or str(error)})
         return
@@ -190,6 +225,26 @@ def folder(path: Path, pid: int | None) -> Iterator[Finding]:
     yield Finding("good", "doctor-folder-running" if pid else "doctor-folder", values)
     if path.stat().st_mode & 0o077:
         yield Finding("warning", "doctor-folder-open", values)
+
+
+def database(file: Path) -> Finding | None:
+    """Is the database whole, and none of a newer Conch? None where there is none yet. Asked while nobody writes to it;
+    one that nobody left in a hurry is opened so that no file appears beside it."""
+    if not is_there(file) or not os.access(file, os.R_OK | os.W_OK):
+        return None
+    how = "ro" if is_there(file.with_name(f"{file.name}-wal")) else "ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode={how}", uri=True)) as connection:
+            whole = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            row = connection.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
+        if whole != "ok":
+            raise sqlite3.DatabaseError(whole)
+        refuse_newer(int(row[0] if row else 0))
+    except (sqlite3.Error, ValueError) as error:
+        return Finding("bad", "doctor-database-bad", {"file": str(file), "why": " ".join(str(error).split())})
+    except StoreError:
+        return Finding("bad", "doctor-database-newer", {"file": str(file)})
+    return Finding("good", "doctor-database", {"size": f"{file.stat().st_size / 1e6:.1f} MB"})
 
 
 def disk(path: Path, wanted: float) -> Finding:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bots.machine import is_there, user_name
 from core.errors import StoreError
 
 LOCK = "conch.lock"
@@ -65,12 +67,26 @@ def holder(folder: Path) -> int | None:
 def unusable(folder: Path, error: OSError) -> StoreError:
     """What to say of a data folder that ``error`` came from."""
     match error.errno:
-        case errno.EROFS | errno.EACCES | errno.EPERM:
-            remedy = "Give Conch a folder that it may write to (data_dir)."
+        case errno.EROFS:
+            remedy = "Its disk is read-only: make it writable"
+        case errno.EACCES | errno.EPERM:
+            remedy = f"Give it to the system user {user_name()} ({_given(folder)})"
         case errno.ENOSPC | errno.EDQUOT:
-            remedy = "Make room on that disk, or set another data_dir."
+            remedy = "Make room on that disk"
+        case errno.ENOTDIR | errno.EEXIST if folder.is_symlink():
+            remedy = f"It is a link to {folder.readlink()}, which is not there: mount that disk"
         case errno.ENOTDIR | errno.EEXIST:
-            remedy = "There is a file in its place; move it away, or set another data_dir."
+            remedy = "There is a file in its place; move it away"
+        case errno.ENOENT:
+            remedy = "The folder in which Conch was started is gone: go to another one"
         case _:
-            remedy = "Set another data_dir."
-    return StoreError(f"The data folder {folder} cannot be used: {error.strerror or error}. {remedy}")
+            remedy = "Check its disk"
+    return StoreError(
+        f"The data folder {folder} cannot be used: {error.strerror or error}. {remedy}, or set another data_dir."
+    )
+
+
+def _given(folder: Path) -> str:
+    """The command that lets this system user write to ``folder``, all of it or the folder that is to be made."""
+    user, place = shlex.quote(user_name()), shlex.quote(str(folder.absolute()))
+    return f"sudo chown -R {user} {place}" if is_there(folder) else f"sudo install -d -m 700 -o {user} {place}"

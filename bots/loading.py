@@ -21,7 +21,7 @@ class Loading:
     """
 
     def __init__(self, say: Say, out: TextIO) -> None:
-        self._say, self._out = say, out
+        self.say, self._out = say, out
         self._stage = ""
         self._told = 0.0
         self._bar: Progress | None = None
@@ -50,6 +50,13 @@ class Loading:
             self._told = done or 0.0
         self._stage = stage
 
+    def tell(self, sentence: str) -> None:
+        """Says something, above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(sentence, markup=False, highlight=False)
+        else:
+            print(sentence, file=self._out, flush=True)
+
     def close(self) -> None:
         """Takes the bar away. Later calls draw nothing."""
         if self._bar is not None:
@@ -66,4 +73,4 @@ class Loading:
 
     def _words(self, stage: str) -> str:
         name, _, size = stage.partition(" ")
-        return self._say(f"console-loading-{name}-sized", size=size) if size else self._say(f"console-loading-{name}")
+        return self.say(f"console-loading-{name}-sized", size=size) if size else self.say(f"console-loading-{name}")

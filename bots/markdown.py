@@ -104,6 +104,11 @@ class Growing:
         self._env: dict[str, Any] = {}
         self._start = self._looked = 0
 
+    @property
+    def settled(self) -> int:
+        """How many characters at the start are not parsed again."""
+        return self._start
+
     def blocks(self, text: str) -> list[str]:
         """The blocks of ``text``, which begins with the text of the call before."""
         text = _plain(text)

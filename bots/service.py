@@ -11,9 +11,9 @@ from bots.machine import user_name
 
 UNIT = """\
 # Written by `conch service`. To install it:
-#   sudo {conch} service | sudo tee /etc/systemd/system/conch.service
+#   {conch} service | sudo tee /etc/systemd/system/conch.service
 #   sudo systemctl daemon-reload && sudo systemctl enable --now conch
-# Tokens and other variables go into {environment}, readable by root alone.
+# The bots' tokens go into {environment}, a line NAME=token each, readable by root alone (sudo chmod 600).
 
 [Unit]
 Description=Conch, a chatbot with a model of its own
@@ -69,20 +69,23 @@ def unit(
 ) -> str:
     """The unit's text for this Python, the working directory ``folder``, and the data folder ``data``.
 
-    ``user`` is who it runs as: by default whoever asks, or whoever asked sudo.
+    ``user`` is who it runs as: by default whoever asks, or whoever asked sudo. Settings of ``environ`` go with it, as
+    a unit starts with none of them; tokens do not, as everybody may read a unit.
     """
     user = user or environ.get("SUDO_USER") or user_name()
     python = Path(sys.executable)
-    variables = [("CONCH_CONFIG", folder / environ["CONCH_CONFIG"])] if environ.get("CONCH_CONFIG") else []
+    variables = {name: value for name, value in sorted(environ.items()) if name.startswith("CONCH_") and value}
+    if "CONCH_CONFIG" in variables:
+        variables["CONCH_CONFIG"] = str(folder / variables["CONCH_CONFIG"])
     writable = [folder / data, *([folder / offload] if offload else [])]
     return UNIT.format(
         conch=_word(python.with_name("conch")),
         environment=ENVIRONMENT,
         user=user,
         folder=_plain(folder),
-        variables="".join(f"Environment={_word(f'{name}={value}')}\n" for name, value in variables),
-        data=_word(folder / data),
-        python=_word(python),
+        variables="".join(f"Environment={_word(f'{name}={value}')}\n" for name, value in variables.items()),
+        data=_word(folder / data).replace("$", "$$"),
+        python=_word(python).replace("$", "$$"),
         patience=round(drain_seconds) + 20,
         writable=" ".join(_word(place) for place in writable),
     )
@@ -98,4 +101,4 @@ def _word(value: Path | str) -> str:
     text = _plain(value)
     if shlex.quote(text.replace("%", "").replace("=", "")) == text.replace("%", "").replace("=", ""):
         return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$") + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -51,8 +51,7 @@ async def show(reply: Reply, channel: Channel, say: Say, *, max_parts: int = MAX
     """Show an answer from its place in line to its end; returns when the platform has confirmed the last edit.
 
     It goes on in the messages that the turn has already. When the chat is gone it waits for the end, shows nothing more
-    and counts as shown. When Conch shuts down it says so once and returns with the turn unanswered. ``turn.refs`` may
-    hold "" for a message that is no more.
+    and counts as shown. When Conch shuts down it says so once and returns with the turn unanswered.
     """
     showing = _Showing(reply, channel, say, max_parts)
     following = asyncio.create_task(showing.follow(), name=f"follow {reply.turn.id}")
@@ -90,7 +89,7 @@ class _Showing:
         self._drawn: dict[int, tuple[Part, tuple[Button, ...]]] = {}
         self._splits: dict[str, list[Part]] = {}
         turn = reply.turn
-        self._taken_over = turn.kind in ("edit", "regenerate") and bool(turn.refs)
+        self._taken_over = turn.kind in ("edit", "regenerate") and bool(turn.refs) and turn.started is None
         self._again = bool(turn.refs) and not self._taken_over
         self._gone = self._full = False
         self._failures = 0
@@ -295,6 +294,7 @@ class _Showing:
             return None  # the messages are the new question's now
         count = max([len(self._reply.turn.refs), *(number + 1 for number in self._refs)])
         if end is not None and end.cause == "deleted":
+            self._refs = {number: self._ref(number) for number in range(count)}  # the store may forget where they are
             return self._clearing(0, count)
         if self._taken_over and (call := self._clearing(1, count)):
             return call
@@ -346,9 +346,8 @@ class _Showing:
                 if self._reply.finished is not None:
                     return await channel.settle(ref, part, buttons)
                 await channel.draft(number, part)
-            else:
-                await channel.edit(ref, part, buttons)
-            return None
+                return None
+            return await channel.edit(ref, part, buttons)
 
         return _Call(edit, number, (part, buttons))
 

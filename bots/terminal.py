@@ -7,6 +7,7 @@ the event loop with everything else runs in a thread beside it.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -18,6 +19,8 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any, Protocol, TextIO
 
+from bots.wording import FALLBACK, Wording
+
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -27,6 +30,24 @@ def printable(text: str) -> str:
     return "".join(
         c for c in text if c in "\n\t" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _DIRECTIONS)
     )
+
+
+def spoken(wanted: str, wording: Wording) -> str:
+    """The language of this terminal: ``wanted``, or where that is "auto" what the system's locale says; English where
+    the terminal does not have the letters of that."""
+    if wanted == "auto":
+        locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "en")
+        wanted = wording.choose([locale.partition(".")[0]])
+    return wanted if shows(wording(wanted, "language-name")) else FALLBACK
+
+
+def shows(text: str) -> bool:
+    """Has standard output every letter of ``text``?"""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Screen(Protocol):

@@ -168,7 +168,8 @@ async def _listen(options: WebOptions, say: Say) -> socket.socket:
         if listener is not None:
             listener.close()
         key = {errno.EADDRINUSE: "web-port-taken", errno.EACCES: "web-port-forbidden"}.get(error.errno or 0)
-        sentence = say(key or "web-host-unknown", host=options.host, port=str(options.port))
+        other = str(options.port % 65535 + 1)
+        sentence = say(key or "web-host-unknown", host=options.host, port=str(options.port), other=other)
         raise AddressUnusable(sentence) from error
     return listener
 

@@ -66,8 +66,11 @@ def _read(file: Path) -> str | None:
         return file.read_text(encoding="ascii").strip() or None
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file} cannot be read: {error}. Give it to Conch's user, or remove it.") from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StoreError(f"{file} cannot be read: {why}. Only Conch's system user may read it.") from error
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{file} does not hold what Conch wrote. Remove it; the next start makes it anew.") from error
 
 
 # Where a request comes from.

@@ -20,10 +20,12 @@ is not asked again. A refusal is ``{cause, sentence}``. What is somebody else's 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -68,6 +70,7 @@ class Api:
         self._renderer = Renderer()
         self._sessions = Allowance(sessions_per_hour, 3600.0, clock)
         self._wrong_keys = Allowance(WRONG_KEYS, WRONG_KEYS_SECONDS, clock)
+        self._undoing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def routes(self) -> list[Route]:
         """All under ``/api``."""
@@ -226,11 +229,12 @@ class Api:
         """Takes a question back, with all that continues its answer; only the newest, so that twice is once."""
         visitor, _, turn = await self._about_turn(request)
         key = (await self._chat.reply(turn, visitor.user)).turn.conversation
-        shown = exchanges(await self._chat.history(key, visitor.user))
-        if not shown or shown[-1].first.id != turn:
-            return JSONResponse({"question": None})
-        for _ in shown[-1].turns:
-            await self._chat.undo(key, visitor.user)
+        async with self._undoing.setdefault(key, asyncio.Lock()):  # a second press looks when the first is done
+            shown = exchanges(await self._chat.history(key, visitor.user))
+            if not shown or shown[-1].first.id != turn:
+                return JSONResponse({"question": None})
+            for _ in shown[-1].turns:
+                await self._chat.undo(key, visitor.user)
         return JSONResponse({"question": shown[-1].first.prompt})
 
     # Keeping.

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from bots.markdown import Renderer
@@ -18,6 +19,11 @@ from bots.wording import Say
 from core.chat import Chat
 from core.errors import NotFound, NotYours
 from core.reply import Reply
+
+REST = 4
+"""A page rests so many times as long as its look at growing answers took: long ones are drawn less often."""
+LONG = 4_000
+"""Characters still growing from which a look has a thread of its own, as parsing them takes more than a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class Feed:
         self._marks: list[str] | None = None
         self._live: dict[int, LiveView] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._spent = 0.0
 
     def close(self, event: str) -> None:
         """End the stream soon, with ``event`` as its last word to the page."""
@@ -67,7 +74,7 @@ class Feed:
                     self._moved.clear()
                     for event in await self._look():
                         yield event
-                    await _within(self.closed.wait(), self._pace)
+                    await _within(self.closed.wait(), max(self._pace, REST * self._spent))
                 else:
                     yield ": still here\n\n"
             yield _event(self._farewell, {})
@@ -97,9 +104,13 @@ class Feed:
         if self._path_moved and self._key is not None:
             self._path_moved = False
             found.append(await self._look_at_path(self._key))
+        began = perf_counter()
         for view in self._live.values():
-            if (change := view.change(self._say)) is not None:
+            long = view.growing > LONG
+            change = await asyncio.to_thread(view.change, self._say) if long else view.change(self._say)
+            if change is not None:
                 found.append(_event("answer", change))
+        self._spent = perf_counter() - began
         return found
 
     async def _look_at_list(self) -> list[str]:

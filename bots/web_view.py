@@ -153,6 +153,11 @@ class LiveView:
         self._blocks: list[str] = []
         self._state = ""
 
+    @property
+    def growing(self) -> int:
+        """How many characters a look has to parse."""
+        return len(self._before) + len(self._reply.text) - self._growing.settled
+
     def change(self, say: Say) -> dict[str, Any] | None:
         """What to tell: a new sentence while it waits, and the blocks from the first that differs.
 

@@ -111,7 +111,7 @@ def _token(key: str, name: str, environ: Mapping[str, str]) -> Given | None:
     if name.endswith("_FILE"):
         origin = f"{name} ({text})"
         try:
-            text = Path(text).read_text("utf-8").strip()
+            text = Path(at_home(text)).read_text("utf-8").strip()
         except OSError as error:
             raise SettingsError(f"{name} names {text}, which cannot be read: {_reason(error)}.") from error
         except UnicodeDecodeError as error:
@@ -216,6 +216,14 @@ def _lines(text: str) -> dict[str, int]:
         elif key := re.match(r"\s*([A-Za-z0-9_\-.]+)\s*=", line):
             lines.setdefault(table + key[1], number)
     return lines
+
+
+def at_home(path: str) -> str:
+    """``path`` with its ``~`` put into words, which only a shell does; as it is where nobody has such a home."""
+    try:
+        return str(Path(path).expanduser()) if path else ""
+    except RuntimeError:
+        return path
 
 
 def _reason(error: OSError) -> str:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -28,7 +29,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from config.layers import FILE_VARIABLE, Given, Known, SettingsError, read_environment, read_file, read_tokens
+from config.layers import FILE_VARIABLE, Given, Known, SettingsError, at_home, read_environment, read_file, read_tokens
 
 __all__ = ["DEFAULTS", "Settings", "SettingsError", "load", "shown"]
 
@@ -38,6 +39,12 @@ DEFAULTS = Path(__file__).with_name("default.toml")
 def _network(text: str) -> str:
     ipaddress.ip_network(text, strict=False)
     return text
+
+
+def _folder(path: object) -> object:
+    if path == "":
+        raise ValueError("no folder")  # it would be the working directory
+    return at_home(path) if isinstance(path, str) else path
 
 
 def _lookable(name: str) -> str:
@@ -52,6 +59,7 @@ Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 WEB_ADDRESS = r"^https?://[A-Za-z0-9.:\[\]\-]+$"
 TelegramGroup = Annotated[str, StringConstraints(pattern=r"^telegram:-[0-9]+$")]
 Person = Annotated[str, StringConstraints(pattern=r"^(web|console|telegram|discord):\S+$")]
+Folder = Annotated[Path, BeforeValidator(_folder), Field(description='a folder such as "data" or "/var/lib/conch"')]
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?(:[0-9]{1,5})?$")]
 Network = Annotated[str, AfterValidator(_network)]
 People = Annotated[tuple[Person, ...], Field(description='a list such as ["telegram:1234567", "discord:1234567"]')]
@@ -72,9 +80,10 @@ class EngineSettings(Section):
     quantization: Literal["auto", "4bit", "none"]
     dtype: Literal["auto", "float16", "bfloat16", "float32"]
     device: Literal["auto", "cuda", "cpu"]
-    offload_folder: str
-    slots: Annotated[int, Field(strict=True, ge=1, le=1024)]
+    offload_folder: Annotated[str, AfterValidator(at_home)]
+    slots: Annotated[int, Field(strict=True, ge=0, le=1024)]
     context_window: Count
+    condition: Literal["GPT4 Correct", "Math Correct"]
     max_tokens: Positive
     temperature: Annotated[float, Field(strict=True, ge=0, le=5, allow_inf_nan=False)]
     top_p: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
@@ -163,7 +172,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
-    data_dir: Path
+    data_dir: Folder
     language: Literal["auto", "en", "ko", "zh"]
     owners: People
     allowed: People
@@ -205,7 +214,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     """
     known = keys()
     if file is None and environ.get(FILE_VARIABLE):
-        file = Path(environ[FILE_VARIABLE])
+        file = Path(at_home(environ[FILE_VARIABLE]))
     elif file is None and _is_there(Path("conch.toml")):
         file = Path("conch.toml")
     defaults = {key: Given(given.value, "default") for key, given in read_file(DEFAULTS, known).items()}

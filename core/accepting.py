@@ -93,9 +93,10 @@ class Accepting:
     async def turn(self, target: Target, user: str | None = None) -> Turn:
         """The turn, which must be ``user``'s if one is named. Raises NotFound, NotYours.
 
-        An event names the question as it reads now: the newest edit of it, where it was edited.
+        An event names the question as it reads now, with its newest answer: the last edit of it, the last regenerate.
+        A message of an answer names the turn that is shown in it.
         """
-        turn = await (self._store.turn(target) if isinstance(target, int) else self._newest_edit(target))
+        turn = await (self._store.turn(target) if isinstance(target, int) else self._newest(target))
         if turn is None:
             raise NotFound
         if user is not None and turn.user != user:
@@ -219,7 +220,7 @@ class Accepting:
         async with self.lock(first.conversation):
             if known := await self._known(again.event, first.user):
                 return known
-            old = await self._of(again, first.id)
+            old = await self._of(again)  # another edit by the same event may have come before
             if old.deleted:
                 raise NotFound
             live = self._answering.live.get(old.id)
@@ -245,9 +246,9 @@ class Accepting:
                 new, instead_of=live if again.kind == "edit" else None, shown=shown, by=again.user
             )
 
-    async def _of(self, again: Again, turn: int | None = None) -> Turn:
+    async def _of(self, again: Again) -> Turn:
         """The turn that it is about: the asker's own, or for an owner anybody's. Raises NotFound, NotYours."""
-        found = await self.turn(again.target if turn is None else turn)
+        found = await self.turn(again.target)
         if found.user != again.user and (again.kind == "edit" or not found.user or not self._people.owns(again.user)):
             raise NotYours
         return found
@@ -312,7 +313,7 @@ class Accepting:
         if not fresh:
             if ticket is not None:
                 ticket.leave()
-            return await self.reply(turn)
+            return await self._taken(turn, new.user)
         self._observe("accepted", 1, new.kind)
         if ticket is None:
             waiting = self._answering.waiting(instead_of) if instead_of is not None else None
@@ -359,13 +360,15 @@ class Accepting:
             raise NotYours
         return await self.reply(turn)
 
-    async def _newest_edit(self, event: str) -> Turn | None:
+    async def _newest(self, event: str) -> Turn | None:
         turn = await self._store.find(event)
-        while turn is not None:
-            edits = [one for one in await self._store.made_from(turn.id) if one.kind == "edit" and not one.deleted]
-            if not edits:
+        while turn is not None and event not in turn.refs:
+            made = [one for one in await self._store.made_from(turn.id) if not one.deleted]
+            edits = [one for one in made if one.kind == "edit"]
+            newer = edits or [one for one in made if one.kind == "regenerate"]
+            if not newer:
                 break
-            turn = edits[-1]
+            turn = newer[-1]
         return turn
 
     async def _is_newest(self, turn: Turn) -> bool:

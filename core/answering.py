@@ -147,6 +147,12 @@ class Answering:
         if left:
             await asyncio.wait({run.settled for run in left})
 
+    def blank(self, which: Callable[[Turn], bool]) -> None:
+        """Answers that have ended and are no more: who still shows one of them takes it away."""
+        for reply in list(self.replies.values()):
+            if reply.finished is not None and which(reply.turn):
+                reply.end(replace(reply.turn, prompt="", reply="", ids=None, deleted=True))
+
     def forget(self) -> None:
         """Drop what was remembered of texts."""
         self._lengths.clear()
@@ -295,7 +301,8 @@ class Answering:
     async def _window(self, turn: Turn) -> tuple[Window, tuple[int, ...]]:
         """What the model will see: the path back, as far as it may be seen here and as far as it fits; and how many
         characters of each of the question's files."""
-        path = list(readable(await self._store.path(turn.id)))
+        path = await self._store.path(turn.id)
+        path = list(readable(path, path[-1].conversation, path[-1].scope))
         system = self._voices.system(turn)
         room = self._engine.context_window - self._voices.sampling(turn).max_tokens
         head = [Message("system", system)] if system else []
@@ -317,14 +324,13 @@ class Answering:
         return self._lengths[key]
 
 
-def readable(path: Sequence[Turn]) -> Sequence[Turn]:
-    """The end of the path that may be seen in its last turn's chat.
+def readable(path: Sequence[Turn], conversation: str, scope: str) -> Sequence[Turn]:
+    """The end of the path that may be seen in this conversation, by a turn in the chat ``scope``.
 
     A person's own conversation is theirs; beyond it, only what was shown in this very chat, never private turns.
     """
     for i in range(len(path) - 1, -1, -1):
-        last = path[-1]
-        if path[i].conversation != last.conversation and not (last.scope and path[i].scope == last.scope):
+        if path[i].conversation != conversation and not (scope and path[i].scope == scope):
             return path[i + 1 :]
     return path
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from random import Random, SystemRandom
+from random import Random
 from time import time
 from typing import Any, Literal
 
@@ -90,7 +90,7 @@ class Chat:
             observe=observe,
             changed=self._changed,
             clock=clock,
-            random=random or SystemRandom(),
+            random=random or Random(),
         )
         self._watchers: dict[str, set[_Watcher]] = {}
         self._paused = False
@@ -222,6 +222,7 @@ class Chat:
                 if live := self._answering.live.get(one.id):
                     await self._answering.cancel(live, "deleted")
             gone = [await self._store.delete(one.id) for one in reversed(family)]
+            self._answering.blank(lambda turn: turn.id in {one.id for one in family})
         self._changed(user, turn.conversation)
         refs = tuple(dict.fromkeys(ref for one in reversed(gone) for ref in one.refs if ref))
         return replace(turn, prompt="", reply="", ids=None, deleted=True, refs=refs)
@@ -229,7 +230,8 @@ class Chat:
     async def undo(self, conversation: str, user: str, event: str | None = None) -> Turn | None:
         """Take back the newest turn: cancelled if it runs, and the conversation goes on from its parent.
 
-        Returns the turn taken back, or None when there was none. The same ``event`` again takes back no other.
+        Returns the turn taken back, or None when there was none: what the conversation goes on from may be somebody
+        else's answer. The same ``event`` again takes back no other.
         """
         async with self._accepting.lock(conversation):
             if event is not None and (known := await self._store.find(event)) is not None:
@@ -237,11 +239,13 @@ class Chat:
             kept = await self._accepting.conversation(conversation, user)
             if kept is None or kept.head is None:
                 return None
-            if live := self._answering.live.get(kept.head):
-                await self._answering.cancel(live, "stopped")
             turn = await self._accepting.turn(kept.head)
             while turn.deleted and turn.parent is not None:
                 turn = await self._accepting.turn(turn.parent)
+            if turn.deleted or turn.conversation != conversation:
+                return None
+            if live := self._answering.live.get(turn.id):
+                await self._answering.cancel(live, "stopped")
             await self._store.take_back(conversation, turn.id, turn.parent, event)
         self._changed(user, conversation)
         return turn
@@ -321,6 +325,7 @@ class Chat:
     async def move(self, old: str, new: str) -> None:
         """A platform has renamed a place: conversations whose keys begin with ``old`` now begin with ``new``."""
         await self._store.move(old, new)
+        self._gate.move(old, new)
         for live in self._answering.live.values():
             if live.turn.conversation.startswith(old):
                 live.turn = replace(live.turn, conversation=new + live.turn.conversation.removeprefix(old))
@@ -360,7 +365,8 @@ class Chat:
         kept = await self._accepting.conversation(conversation, user)
         if kept is None:
             raise NotFound
-        return list(readable(await self._store.path(kept.head))) if kept.head is not None else []
+        path = await self._store.path(kept.head) if kept.head is not None else []
+        return list(readable(path, conversation, path[-1].scope if path else ""))
 
     async def rename(self, conversation: str, user: str, title: str) -> None:
         """Give the conversation a title of at most 60 characters."""
@@ -377,6 +383,7 @@ class Chat:
             for live in self._in(conversation):
                 await self._answering.cancel(live, "deleted")
             await self._store.remove(conversation)
+            self._answering.blank(lambda turn: turn.conversation == conversation)
         self._changed(user, conversation)
 
     async def export(self, user: str) -> dict[str, Any]:
@@ -393,6 +400,7 @@ class Chat:
             for live in mine:
                 await self._answering.cancel(live, "deleted")
             blanked += await self._store.forget(user)
+            self._answering.blank(lambda turn: turn.user == user)
             if not any(live.turn.user == user for live in self._answering.live.values()):
                 break
         self._answering.forget()

@@ -209,6 +209,21 @@ class Gate:
         self._admit()
         self._tell()
 
+    def move(self, old: str, new: str) -> None:
+        """Conversations that begin with ``old`` begin with ``new`` now; of two that become one the order is kept."""
+        for key in [key for key in self._lines if key.startswith(old)]:
+            line, moved = self._lines.pop(key), new + key.removeprefix(old)
+            for ticket in line:
+                ticket.conversation = moved
+            both = [*self._lines.get(moved, ()), *line]
+            self._lines[moved] = deque(sorted(both, key=lambda ticket: ticket.number))
+        for key in [key for key in self._running if key.startswith(old)]:
+            moved = new + key.removeprefix(old)
+            if moved not in self._running:
+                self._running[moved] = self._running.pop(key)
+                self._running[moved].conversation = moved
+        self._tell()
+
     def pause(self) -> None:
         """Admits nothing new; what runs goes on."""
         self.paused = True

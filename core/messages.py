@@ -54,10 +54,11 @@ class Turn:
 
     ``finish_reason`` None = not answered yet. ``shown`` = the platform has confirmed the last edit. ``place`` and
     ``refs`` are opaque to core: where to show the answer, and the messages of its parts so far. Times are Unix seconds;
-    ``asked`` is the event's own time, ``accepted`` ours. ``cost`` is what the turn takes from its person's tokens of
-    the day: ``max_tokens`` until it has ended, then prompt computed + generated. ``left_out`` counts the older turns
-    that did not fit the window. ``source`` is the turn that a regenerate, proceed or edit was made from. ``scope``
-    names the chat in which everybody can read the turn ("" = private): others may build on it there.
+    ``asked`` is the event's own time, ``accepted`` ours, ``started`` when the answer was begun last. ``cost`` is what
+    the turn takes from its person's tokens of the day: ``max_tokens`` until it has ended, then prompt computed +
+    generated. ``left_out`` counts the older turns that did not fit the window. ``source`` is the turn that a
+    regenerate, proceed or edit was made from. ``scope`` names the chat in which everybody can read the turn ("" =
+    private): others may build on it there.
 
     A question may quote somebody else's words (``quote``) and come with files (``attachments``), of each of which the
     model has seen ``read`` characters. ``parts`` are the lengths of the messages that it came in, if there were
@@ -126,6 +127,15 @@ class Conversation:
     head: int | None
     created: float
     updated: float
+
+
+def placed(refs: Sequence[str], part: int, ref: str) -> tuple[str, ...]:
+    """The messages of an answer's parts when part number ``part`` is ``ref``: as many as there are up to the last."""
+    changed = [*refs, *[""] * (part + 1 - len(refs))]
+    changed[part] = ref
+    while changed and not changed[-1]:
+        changed.pop()
+    return tuple(changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,21 @@ COLON = "\ua789"
 JOINER = "\u2060"
 """WORD JOINER, invisible: breaks a header that ends with something else than a colon."""
 
-OPENCHAT = (
-    "{{ bos_token }}{% for message in messages %}{% if message['role'] != 'system' %}"
-    "{{ 'GPT4 Correct ' + message['role'].title() + ': ' }}{% endif %}"
-    "{{ message['content'] + '<|end_of_turn|>' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'GPT4 Correct Assistant:' }}{% endif %}"
-)
-"""OpenChat's format as its authors' own server writes it: a system text stands alone, without a header."""
+
+def openchat_template(condition: str = "GPT4 Correct") -> str:
+    """OpenChat's format as its authors' own server writes it: a system text stands alone, without a header.
+
+    ``condition`` is what the model was taught to look for before the roles; ``Math Correct`` is its other one.
+    """
+    return (
+        "{{ bos_token }}{% for message in messages %}{% if message['role'] != 'system' %}"
+        f"{{{{ '{condition} ' + message['role'].title() + ': ' }}}}{{% endif %}}"
+        "{{ message['content'] + '<|end_of_turn|>' }}{% endfor %}"
+        f"{{% if add_generation_prompt %}}{{{{ '{condition} Assistant:' }}}}{{% endif %}}"
+    )
+
+
+OPENCHAT = openchat_template()
 
 _COLONS = frozenset(":\u02d0\u02f8\u0589\u05c3\u2236\u205a\ufe13\ufe55\uff1a")
 _ROLES = ("user", "assistant", "system")

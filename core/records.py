@@ -47,6 +47,11 @@ _SIBLING = (
     .order_by(turns.c.id.desc())
     .limit(1)
 )
+_EDIT = (
+    select(turns.c.id)
+    .where(turns.c.source == bindparam("source"), turns.c.kind == "edit", turns.c.deleted.is_(False))
+    .limit(1)
+)
 _SPENDS = (
     select(turns.c.asked, turns.c.cost)
     .where(or_(turns.c.user == bindparam("user"), turns.c.payer == bindparam("payer")))
@@ -70,7 +75,7 @@ CONVERSATIONS = (
     .order_by(conversations.c.updated.desc(), conversations.c.key)
 )
 CHANGE_TURN = update(turns).where(THIS_TURN)
-UNSTART = CHANGE_TURN.values(attempts=turns.c.attempts - 1, started=None)
+UNSTART = CHANGE_TURN.values(attempts=turns.c.attempts - 1)
 CHANGE_CONVERSATION = update(conversations).where(THIS_KEY)
 
 
@@ -80,8 +85,8 @@ class NewTurn:
 
     ``persona`` None: the conversation's, else ``default_persona``. ``parent`` "head": the conversation's newest turn.
     ``move_head``: the conversation goes on from this turn. ``title`` is the conversation's, if it has none yet.
-    ``take_over``: the messages of ``source`` become this turn's. ``quote``, ``attachments``, ``parts``, ``more_until``:
-    see Turn; a question of several messages has its last one in ``event``.
+    ``take_over``: the messages of ``source`` become this turn's, and ``source`` is shown nowhere any more. ``quote``,
+    ``attachments``, ``parts``, ``more_until``: see Turn; a question of several messages has its last one in ``event``.
     """
 
     conversation: str
@@ -144,10 +149,11 @@ def accept(
             if new.move_head and place is not None and place.head == source.id == sibling.parent:  # after an undo
                 connection.execute(CHANGE_CONVERSATION, {"head": sibling.id, "this": place.key})
             return sibling, False
-    if source is not None and new.take_over:  # where it is shown by now, not when it was looked at
-        new = replace(new, refs=source.refs)
     if check is not None:
         check(spends(connection, new.user, new.asked, payer))
+    if source is not None and new.take_over:  # where it is shown by now, not when it was looked at
+        new = replace(new, refs=source.refs)
+        change(connection, source, {"refs": (), "shown": source.finish_reason is not None})
     place = conversation_made(
         connection, new.conversation, new.user, persona=new.persona or new.default_persona, now=now
     )
@@ -245,11 +251,17 @@ def part(connection: Connection, event: str) -> int:
 
 
 def finish(connection: Connection, number: int, figures: Mapping[str, Any], end: Mapping[str, Any]) -> Turn:
-    """The first end stays. Of a turn that was blanked meanwhile only the figures are kept."""
+    """The first end stays. Of a turn that was blanked meanwhile only the figures are kept.
+
+    What was edited meanwhile has no messages of its own to be shown in any more.
+    """
     before = turn(connection, number)
     if before.finished is not None:
         return before
-    return change(connection, before, figures if before.deleted else {**figures, **end})
+    if before.deleted:
+        return change(connection, before, figures)
+    shown = end["shown"] or connection.scalar(_EDIT, {"source": number}) is not None
+    return change(connection, before, {**figures, **end, "shown": shown})
 
 
 def start(connection: Connection, number: int, at: float) -> Turn:

@@ -30,9 +30,7 @@ class Reply:
         self._closed = False
         self._moved = asyncio.Event()
         if turn.finish_reason is not None:
-            if turn.reply:
-                self._deltas.append(Delta(turn.reply, turn.ids or ()))
-            self._finished = Finished(turn.finish_reason, turn.cause)
+            self.end(turn)
 
     @property
     def text(self) -> str:
@@ -82,9 +80,10 @@ class Reply:
         await self._cancel(self, "stopped")
 
     async def placed(self, part: int, ref: str) -> None:
-        """Commit that part number ``part`` of the answer is the platform's message ``ref``."""
-        self.turn = await self._store.placed(self.turn.id, part, ref)
-        if self.successor is not None:
+        """Commit that part number ``part`` of the answer is the platform's message ``ref``; "" = it is no more."""
+        if self.successor is None:
+            self.turn = await self._store.placed(self.turn.id, part, ref)
+        if self.successor is not None:  # perhaps since just now
             await self.successor.placed(part, ref)
 
     async def shown(self) -> None:
@@ -103,11 +102,13 @@ class Reply:
         self._wake()
 
     def end(self, turn: Turn) -> None:
-        """The end is committed as ``turn``."""
+        """The end is committed as ``turn``; again when that is deleted or forgotten afterwards."""
         self.turn = turn
         if turn.deleted or turn.reply != self.text:
             self._deltas = [Delta(turn.reply, turn.ids or ())] if turn.reply else []
-        self._finished = Finished(turn.finish_reason or "error", turn.cause)
+        self._finished = (
+            Finished("abort", "deleted") if turn.deleted else Finished(turn.finish_reason or "error", turn.cause)
+        )
         self._wake()
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from core.database import Database
 from core.errors import ConchError, NotFound
 from core.events import FinishReason
 from core.limits import DAY, Spend
-from core.messages import Conversation, Turn
+from core.messages import Conversation, Turn, placed
 from core.migrations import MIGRATIONS, Migration
 from core.records import Glance, NewTurn, begins
 from core.schema import NOT_SHOWN, conversations, grants, marks, people, turns
@@ -150,16 +150,14 @@ class Store:
         return await self._database.write(lambda c: records.attach(c, turn, texts))
 
     async def placed(self, turn: int, part: int, ref: str) -> Turn:
-        """Part number ``part`` (from 0) of the answer is the platform's message ``ref``.
+        """Part number ``part`` (from 0) of the answer is the platform's message ``ref``; "" = it is no more.
 
         From then on ``ref`` is an event of the turn: it names no other message of any platform.
         """
 
         def work(connection: Connection) -> Turn:
             before = records.turn(connection, turn)
-            refs = [*before.refs, *[""] * (part + 1 - len(before.refs))]
-            refs[part] = ref
-            return records.set_refs(connection, before, refs)
+            return records.set_refs(connection, before, placed(before.refs, part, ref))
 
         return await self._database.write(work)
 

@@ -13,7 +13,7 @@ from bots.pacing import Pace, Pacing, Rate
 from bots.splitting import Part, markdown_parts
 from bots.view import Button
 from core.events import FinishReason
-from core.messages import Kind, Turn
+from core.messages import Kind, Turn, placed
 from core.reply import Reply
 from core.store import Store
 from tests.virtual_time import now
@@ -24,7 +24,7 @@ LIMIT = 100
 WAIT = 20.0
 
 
-def a_turn(kind: Kind = "send", refs: tuple[str, ...] = (), attempts: int = 0) -> Turn:
+def a_turn(kind: Kind = "send", refs: tuple[str, ...] = (), attempts: int = 0, started: float | None = None) -> Turn:
     """A question of Ann's, not answered yet."""
     return Turn(
         id=1,
@@ -53,7 +53,7 @@ def a_turn(kind: Kind = "send", refs: tuple[str, ...] = (), attempts: int = 0) -
         left_out=0,
         asked=0.0,
         accepted=0.0,
-        started=None,
+        started=started,
         finished=None,
     )
 
@@ -64,12 +64,11 @@ class Shelf:
     def __init__(self, turn: Turn, full: int = 0) -> None:
         self.turn = turn
         self.full = full
+        self.forgotten = False
 
     async def placed(self, turn: int, part: int, ref: str) -> Turn:
         await self._commit()
-        refs = [*self.turn.refs, *[""] * (part + 1 - len(self.turn.refs))]
-        refs[part] = ref
-        self.turn = replace(self.turn, refs=tuple(refs))
+        self.turn = replace(self.turn, refs=() if self.forgotten else placed(self.turn.refs, part, ref))
         return self.turn
 
     async def shown(self, turn: int) -> None:
@@ -185,7 +184,7 @@ class ScreenChannel:
                 raise Unreachable
             return ref
 
-    async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:
+    async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> str | None:
         screen = self.screen
         with screen.call("edit"):
             if ref not in self._shelf.turn.refs:
@@ -204,11 +203,12 @@ class ScreenChannel:
                 raise Unreachable
             if same:
                 raise Unchanged
+        return None
 
     async def delete(self, ref: str) -> None:
         screen = self.screen
         with screen.call("delete"):
-            if ref not in self._shelf.turn.refs:
+            if ref not in self._shelf.turn.refs and not self._shelf.forgotten:
                 screen.wrongs.append("a message whose ref is not committed was deleted")
             fault = await screen.fault()
             found = screen.messages.pop(ref, None) or screen.files.pop(ref, None)

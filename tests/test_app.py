@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pty
 import signal
@@ -296,18 +297,41 @@ async def test_an_engine_beyond_repair_ends_it_with_a_sentence_and_1(
     assert "Traceback" not in err.decode()
 
 
-async def test_bound_elsewhere_the_address_comes_with_its_key_once(tmp_path: Path) -> None:
+async def test_bound_elsewhere_a_terminal_is_told_the_key_once_and_a_journal_never(tmp_path: Path) -> None:
     outside = {"CONCH_WEB__HOST": "0.0.0.0", "CONCH_LOG__LEVEL": "debug"}
-    async with conch(tmp_path, **outside) as running:
+    for meets_it_first in (True, False):
+        person = Typist(tmp_path, "run", **outside)
+        try:
+            await until(lambda person=person: "The model is ready." in person.look(), turns=60_000)
+            key = (tmp_path / "data" / "access-key").read_text().strip()
+            assert person.seen.count(f"?key={key}") == meets_it_first
+            person.type("\x03")
+            assert await person.ends() == 0
+            assert person.seen.count(key) == meets_it_first
+        finally:
+            person.close()
+    (tmp_path / "else").mkdir()
+    async with conch(tmp_path / "else", **outside) as running:
         await running.says("The model is ready.")
-        key = running.url.partition("?key=")[2]
-        assert len(key) >= 32
-        running.process.send_signal(signal.SIGTERM)
-        assert await running.ends() == 0
-        assert running.said.count(key) == 1
-    async with conch(tmp_path, **outside) as running:
-        await running.says("The model is ready.")
-        assert key not in running.said
+        assert "asks for an access key; `conch key` shows" in running.said
+        assert (tmp_path / "else" / "data" / "access-key").read_text().strip() not in running.said
+
+
+async def test_beside_the_log_nothing_is_on_standard_error(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bots"),
+        cwd=tmp_path,
+        env=environment(tmp_path, CONCH_LOG__FORMAT="json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    while (line := await process.stdout.readline()) != b"The model is ready.\n":
+        assert line
+    process.send_signal(signal.SIGTERM)
+    _, err = await process.communicate()
+    assert [json.loads(line)["message"] for line in err.splitlines()] == ["the engine is ready"]
 
 
 async def test_without_the_page_the_socket_still_serves(tmp_path: Path) -> None:
@@ -398,12 +422,12 @@ async def test_beside_a_running_conch_the_terminal_talks_to_it(tmp_path: Path) -
 
 
 class Typist:
-    """A person at a terminal: a pseudo terminal with ``conch chat`` at its other end."""
+    """A person at a terminal: a pseudo terminal with ``conch chat``, or another command, at its other end."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, command: str = "chat", **settings: str) -> None:
         self._here, there = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bots", "chat"],
+            [sys.executable, "-m", "bots", command],
             cwd=folder,
             env={**environment(folder, **settings), "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
             stdin=there,
@@ -421,14 +445,14 @@ class Typist:
 
     async def sees(self, text: str) -> None:
         """Waits for ``text`` and forgets what came before it."""
-        await until(lambda: text in self._look(), turns=60_000)
+        await until(lambda: text in self.look(), turns=60_000)
         self.seen = self.seen.partition(text)[2]
 
     async def ends(self) -> int:
-        await until(lambda: self._look() is not None and self.process.poll() is not None, turns=60_000)
+        await until(lambda: self.look() is not None and self.process.poll() is not None, turns=60_000)
         return self.process.returncode
 
-    def _look(self) -> str:
+    def look(self) -> str:
         with suppress(OSError):  # nothing there yet, or the other end is closed
             self.seen += os.read(self._here, 65536).decode(errors="replace")
         return self.seen

@@ -1,4 +1,5 @@
-"""The chat as a state machine: whatever people do in whatever order, every question comes to exactly one end."""
+"""The chat as a state machine: whatever people do in whatever order, every question comes to exactly one end, is shown
+in messages of its own, and says nothing private to others."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
 
 from core.chat import Options
-from core.errors import NotFound, NothingToContinue, QueueFull, ShuttingDown, StillAnswering
+from core.errors import NotFound, NothingToContinue, NotYours, QueueFull, ShuttingDown, StillAnswering
+from core.messages import Turn
 from tests.fakes import SteppedEngine
 from tests.houses import House, finish, house
 
@@ -38,7 +40,7 @@ class ChatMachine(RuleBasedStateMachine):
         self.accepted: dict[str, int] = {}
         self.order: dict[str, list[int]] = {key: [] for key in CONVERSATIONS}
         self.touched: set[int] = set()
-        self.events = 0
+        self.events = self.messages = 0
         self.home: House
         self.run(self.open())
 
@@ -69,7 +71,7 @@ class ChatMachine(RuleBasedStateMachine):
             before = {key: await self.home.store.find(key) for key in self.accepted}
             try:
                 reply = await work
-            except (QueueFull, StillAnswering, NothingToContinue, NotFound, ShuttingDown):
+            except (QueueFull, StillAnswering, NothingToContinue, NotFound, NotYours, ShuttingDown):
                 reply = None
             if reply is None:
                 assert await self.home.store.find(event) is None
@@ -79,6 +81,9 @@ class ChatMachine(RuleBasedStateMachine):
                 return multiple()
             self.accepted[event] = reply.turn.id
             self.order[reply.turn.conversation].append(reply.turn.id)
+            if not reply.turn.refs:
+                self.messages += 1
+                await reply.placed(0, f"message {self.messages}")
             return reply.turn.id
 
         return self.run(call())
@@ -86,17 +91,30 @@ class ChatMachine(RuleBasedStateMachine):
     def owner(self, turn: int) -> str:
         return self.run(self.home.store.turn(turn)).user
 
-    @rule(target=turns, key=st.sampled_from(CONVERSATIONS))
-    def send(self, key):
+    def question(self, key: str, event: str, *, public: bool = False, parent: int | None = None) -> Any:
+        """A question in words that say whose it is, and whether others may read it."""
+        text = f"{key} {'public' if public else 'private'} {event}"
+        scope = "room" if public else ""
+        return self.home.chat.send(
+            key, key.rpartition(":")[0], event, text, place="screen", scope=scope, parent=parent, language="en"
+        )
+
+    @rule(target=turns, key=st.sampled_from(CONVERSATIONS), public=st.booleans())
+    def send(self, key, public):
         event = self.event()
-        return self.accept(self.home.chat.send(key, key.rpartition(":")[0], event, f"question {event}"), event)
+        return self.accept(self.question(key, event, public=public), event)
+
+    @rule(target=turns, key=st.sampled_from(CONVERSATIONS), parent=turns, public=st.booleans())
+    def answer_to(self, key, parent, public):
+        event = self.event()
+        return self.accept(self.question(key, event, public=public, parent=parent), event)
 
     @precondition(lambda self: self.accepted)
     @rule(data=st.data())
     def replay(self, data):
         event = data.draw(st.sampled_from(sorted(self.accepted)))
         turn = self.run(self.home.store.find(event))
-        reply = self.run(self.home.chat.send(turn.conversation, turn.user, event, "question again"))
+        reply = self.run(self.home.chat.send(turn.conversation or "web:x", turn.user or "web:x", event, "again"))
         assert reply.turn.id == self.accepted[event]
 
     @rule(target=turns, key=st.sampled_from(CONVERSATIONS))
@@ -104,24 +122,38 @@ class ChatMachine(RuleBasedStateMachine):
         event = self.event()
 
         async def call() -> Any:
-            task = asyncio.create_task(self.home.chat.send(key, key.rpartition(":")[0], event, f"question {event}"))
+            task = asyncio.create_task(self.question(key, event))
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.wait({task})
-            return await self.home.chat.send(key, key.rpartition(":")[0], event, f"question {event}")
+            return await self.question(key, event)
 
         return self.accept(call(), event)
 
-    @rule(target=turns, turn=turns, branch=st.booleans())
-    def regenerate(self, turn, branch):
+    @rule(target=turns, turn=turns, branch=st.booleans(), take_over=st.booleans())
+    def regenerate(self, turn, branch, take_over):
         event = self.event()
-        return self.accept(self.home.chat.regenerate(turn, self.owner(turn), event, branch=branch), event)
+        pressed = self.home.chat.regenerate(turn, self.owner(turn), event, branch=branch, take_over=take_over)
+        return self.accept(pressed, event)
+
+    def edited(self, turn: int, target: Any, branch: bool) -> Any:
+        """Edit ``turn``, which ``target`` names; what was answered in its messages before ends."""
+        old, event = self.run(self.home.store.turn(turn)), self.event()
+        self.touched.add(turn)
+        public = "public" if old.scope else "private"
+        work = self.home.chat.edit(target, old.user, event, f"{old.conversation} {public} {event}", branch=branch)
+        return self.accept(work, event)
 
     @rule(target=turns, turn=turns, branch=st.booleans())
     def edit(self, turn, branch):
-        event = self.event()
-        self.touched.add(turn)
-        return self.accept(self.home.chat.edit(turn, self.owner(turn), event, f"edited {event}", branch=branch), event)
+        return self.edited(turn, turn, branch)
+
+    @precondition(lambda self: self.accepted)
+    @rule(target=turns, data=st.data())
+    def edit_by_its_event(self, data):
+        event = data.draw(st.sampled_from(sorted(self.accepted)))
+        named = self.run(self.home.chat._accepting.turn(event))
+        return self.edited(named.id, event, False)
 
     @rule(target=turns, turn=turns)
     def proceed(self, turn):
@@ -137,23 +169,56 @@ class ChatMachine(RuleBasedStateMachine):
     @rule(turn=turns)
     def delete(self, turn):
         self.run(self.home.chat.delete(turn, self.owner(turn)))
+        assert turn in self.gone()
+
+    def gone(self) -> set[int]:
+        """The turns that were deleted: their ends are nobody's business any more."""
         gone = {number for number in self.accepted.values() if self.run(self.home.store.turn(number)).deleted}
-        assert turn in gone
         self.touched |= gone
+        return gone
+
+    @rule(user=st.sampled_from(PEOPLE))
+    def forget(self, user):
+        mine = {number for number in self.accepted.values() if self.owner(number) == user}
+        self.run(self.home.chat.forget(user))
+        assert mine <= self.gone()
+        assert not any(self.home.chat.live(turn) for turn in mine)
+        assert user not in str(self.run(self.home.store.export(""))["conversations"])
+
+    @rule(key=st.sampled_from(CONVERSATIONS))
+    def remove(self, key):
+        try:
+            self.run(self.home.chat.remove(key, key.rpartition(":")[0]))
+        except NotFound:
+            return
+        self.gone()
+        assert not any(self.home.chat.live(turn) for turn in self.order[key])
+
+    @rule(key=st.sampled_from(CONVERSATIONS))
+    def stop_all(self, key):
+        self.touched.update(self.order[key])
+        self.run(self.home.chat.cancel(key, key.rpartition(":")[0]))
+        assert not any(self.home.chat.live(turn) for turn in self.order[key])
 
     @rule(key=st.sampled_from(CONVERSATIONS))
     def undo(self, key):
         undone = self.run(self.home.chat.undo(key, key.rpartition(":")[0]))
         if undone is not None:
+            assert undone.conversation == key
             self.touched.add(undone.id)
-            self.touched.update(turn for turn in self.order[key] if self.run(self.home.store.turn(turn)).finish_reason)
 
     @rule(key=st.sampled_from(CONVERSATIONS))
     def new(self, key):
         self.touched.update(self.order[key])
         self.run(self.home.chat.new(key, key.rpartition(":")[0]))
-        assert self.run(self.home.chat.history(key, key.rpartition(":")[0])) == [] if self.order[key] else True
+        assert self.history(key) == []
         assert not any(self.home.chat.live(turn) for turn in self.order[key])
+
+    def history(self, key: str) -> list[Turn]:
+        try:
+            return self.run(self.home.chat.history(key, key.rpartition(":")[0]))
+        except NotFound:
+            return []
 
     @rule(words=st.integers(1, 6))
     def speak(self, words):
@@ -174,6 +239,34 @@ class ChatMachine(RuleBasedStateMachine):
     def no_more_run_than_there_are_slots(self):
         assert self.home.engine.peak <= self.slots
         assert self.home.gate.running <= self.slots
+
+    @invariant()
+    def one_conversation_runs_one_turn(self):
+        keys = [self.questions(number)[-1][0] for number in self.home.engine.running]
+        assert len(keys) == len(set(keys))
+
+    def questions(self, number: int) -> list[list[str]]:
+        """The words of the questions that the engine saw in one request: whose, public or private, by which event."""
+        return [message.content.split() for message in self.home.engine.asked[number] if message.role == "user"]
+
+    @invariant()
+    def nothing_private_is_said_to_others(self):
+        for number in range(len(self.home.engine.asked)):
+            questions = self.questions(number)
+            assert all(whose == questions[-1][0] or how == "public" for whose, how, _ in questions)
+        for key in CONVERSATIONS:
+            for turn in self.history(key):
+                assert turn.conversation == key or turn.scope or turn.deleted, turn
+
+    @invariant()
+    def a_message_is_one_answers(self):
+        async def refs() -> list[str]:
+            kept = [await self.home.store.turn(turn) for turn in self.accepted.values()]
+            return [ref for turn in kept if turn is not None for ref in turn.refs]
+
+        if self.accepted:
+            found = self.run(refs())
+            assert len(found) == len(set(found))
 
     @invariant()
     def every_accepted_turn_lives_or_has_ended(self):
@@ -218,13 +311,7 @@ class TwoSlots(ChatMachine):
     slots = 2
 
 
-CALM = settings(
-    max_examples=25,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    derandomize=True,
-)
+CALM = settings(max_examples=25, stateful_step_count=25)
 TestOneSlot = ChatMachine.TestCase
 TestOneSlot.settings = CALM
 TestTwoSlots = TwoSlots.TestCase

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import errno
 import json
 import logging
 import os
@@ -17,6 +18,8 @@ import pytest
 
 from bots import service
 from bots.__main__ import USAGE_ERRORS, main
+from bots.folder import hold, unusable
+from bots.machine import user_name
 from bots.wording import Wording
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,6 +66,55 @@ def test_help_speaks_the_language_of_the_terminal(conch: Run, locale: str, words
         code, told, _ = conch(command, "--help", LANG=locale)
         assert code == 0
         assert "cli-" not in told
+
+
+def test_help_answers_to_its_short_name_too(conch: Run) -> None:
+    assert conch("-h") == conch("--help")
+    assert conch("backup", "-h", LANG="ko_KR.UTF-8") == conch("backup", "--help", LANG="ko_KR.UTF-8")
+
+
+def program(words: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """`conch` with ``words`` as a shell takes them, in a process of its own."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "{sys.executable}" -m bots {words}'],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "CONCH_ENGINE__KIND": "scripted",
+            "CONCH_WEB__PORT": "0",
+            **environ,
+        },
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_streams_that_were_closed_before_the_start_are_no_trouble(tmp_path: Path, closed: str) -> None:
+    for words in ("export telegram:1", "chat"):
+        ran = program(f"{words} {closed}")
+        assert (ran.returncode, ran.stdout) == (0, b"")
+        assert b"Traceback" not in ran.stderr
+    assert (tmp_path / "data" / "conch.db").read_bytes().startswith(b"SQLite format 3\0"), "nobody wrote into it"
+
+
+def test_a_full_disk_behind_the_output_is_one_sentence() -> None:
+    ran = program("config >/dev/full")
+    assert ran.returncode == 1
+    assert ran.stderr == b"What was to be shown here cannot be written: No space left on device.\n"
+
+
+def test_a_terminal_without_the_letters_of_a_language_gets_english() -> None:
+    ran = program("doctor", PYTHONIOENCODING="latin-1", LANG="ko_KR.UTF-8")
+    assert ran.stdout.startswith(b"+ Python 3.")
+    assert ran.stdout.endswith(b"Nothing is in the way of Conch.\n")
+    ran = program("doctor", PYTHONIOENCODING="euc-kr", LANG="ko_KR.UTF-8")
+    assert "걸림돌이 없습니다".encode("euc-kr") in ran.stdout
+
+
+def test_an_export_loses_no_letter_to_the_terminal() -> None:
+    ran = program("export console:é", PYTHONIOENCODING="ascii")
+    assert json.loads(ran.stdout)["user"] == "console:é"
 
 
 def test_help_needs_neither_settings_nor_the_program_behind_it() -> None:
@@ -121,6 +173,7 @@ def test_config_prints_toml_that_says_where_each_value_came_from_and_no_secret(c
     assert any(line.startswith("hosts =") and line.endswith("# conch.toml, line 2") for line in lines)
     assert any(line.startswith("characters = 9 ") and line.endswith("# CONCH_LIMITS__CHARACTERS") for line in lines)
     assert "# token: ********  (TELEGRAM_BOT_TOKEN)" in lines
+    assert "# token: (not set)" in lines
     assert token not in out
 
 
@@ -207,6 +260,34 @@ def test_a_data_folder_that_cannot_be_used_is_one_sentence(conch: Run, tmp_path:
         assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (errno.EACCES, "sudo chown -R {user} {folder}"),
+        (errno.EROFS, "Its disk is read-only"),
+        (errno.ENOSPC, "Make room on that disk"),
+        (errno.EEXIST, "There is a file in its place"),
+        (errno.EIO, "Check its disk"),
+    ],
+)
+def test_a_folder_that_fails_is_told_with_what_helps(tmp_path: Path, kind: int, words: str) -> None:
+    sentence = str(unusable(tmp_path, OSError(kind, os.strerror(kind))))
+    assert words.format(user=user_name(), folder=tmp_path) in sentence
+    assert sentence.endswith(", or set another data_dir.")
+
+
+def test_a_folder_that_is_still_to_be_made_is_not_taken_for_the_one_above_it(tmp_path: Path) -> None:
+    sentence = str(unusable(tmp_path / "new", OSError(errno.EACCES, "Permission denied")))
+    assert f"sudo install -d -m 700 -o {user_name()} {tmp_path / 'new'}" in sentence
+
+
+def test_a_link_to_a_disk_that_is_not_mounted_is_seen_through(conch: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to("/nowhere/conch")
+    code, _, err = conch("export", "telegram:1")
+    assert code == 1
+    assert "It is a link to /nowhere/conch, which is not there" in err
+
+
 def test_doctor_shows_a_mark_per_line_and_fails_where_something_is_bad(conch: Run, tmp_path: Path) -> None:
     environ = {"CONCH_ENGINE__KIND": "scripted", "CONCH_WEB__PORT": "0"}
     _, out, err = conch("doctor", **environ)
@@ -247,6 +328,18 @@ def test_service_prints_a_unit_for_this_python_and_this_folder(conch: Run, tmp_p
     assert "PrivateDevices" not in told, "CUDA needs its device files"
 
 
+def test_a_unit_takes_the_settings_along_but_no_token(conch: Run) -> None:
+    token = "1234567:" + "a" * 35
+    settings = {"CONCH_DATA_DIR": "/srv/a b", "CONCH_ENGINE__MODEL": "$5%"}
+    code, out, err = conch("service", TELEGRAM_BOT_TOKEN=token, **settings)
+    assert code == 0
+    assert 'Environment="CONCH_DATA_DIR=/srv/a b"\n' in out
+    assert 'Environment="CONCH_ENGINE__MODEL=$5%%"\n' in out
+    assert token not in out + err
+    assert err.count("TELEGRAM_BOT_TOKEN") == 1
+    assert "/etc/conch.env" in err
+
+
 def test_a_unit_quotes_what_systemd_would_take_apart(tmp_path: Path) -> None:
     text = service.unit(
         data=Path("my data"), offload=Path("/fast 100%"), drain_seconds=10, environ={}, folder=tmp_path, user="ada"
@@ -261,4 +354,19 @@ def test_every_word_of_the_command_line_is_there_in_every_language() -> None:
     assert len(keys) > 10
     for key in keys:
         for language in wording.languages:
-            assert wording(language, key, user="x", file="x", why="x", address="x", count=2)
+            assert wording(language, key, user="x", file="x", why="x", address="x", names="x", count=2)
+
+
+def test_bench_measures_the_engine_of_the_settings_unless_conch_runs_beside_it(conch: Run, tmp_path: Path) -> None:
+    scripted = {"CONCH_ENGINE__KIND": "scripted", "CONCH_ENGINE__DELAY": "0", "CONCH_ENGINE__SLOTS": "2"}
+    code, out, _ = conch("bench", **scripted)
+    assert code == 0
+    assert [line.partition(":")[0] for line in out.splitlines()[:3]] == [
+        "One answer alone",
+        "The next question of a conversation",
+        "2 answers at the same time",
+    ]
+    with hold(tmp_path / "data"):
+        code, out, err = conch("bench", **scripted)
+    assert (code, out) == (1, "")
+    assert str(os.getpid()) in err

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import socket
+import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +20,8 @@ from bots.machine import Gpu
 from bots.wording import Wording
 from config.settings import load
 from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL
+from core.store import Store
+from tests.stores import ask
 
 LOCALES = Path(__file__).parents[1] / "config" / "locales"
 CARD = Gpu("RTX 3060", total=12.9, free=12.0, driver="580.1")
@@ -35,6 +41,10 @@ def marks(findings: Iterator[Finding] | Sequence[Finding]) -> list[tuple[str, st
     return [(finding.mark, finding.key) for finding in findings]
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def test_a_finding_is_a_line_with_a_mark_and_its_remedy_below(wording: Wording) -> None:
     lines: list[str] = []
     findings = [
@@ -51,6 +61,14 @@ def test_a_finding_is_a_line_with_a_mark_and_its_remedy_below(wording: Wording) 
         "  → Run: chmod 700 /data",
         "1 thing keeps Conch from running as set up.",
     ]
+
+
+def test_a_terminal_without_the_marks_gets_plain_ones(wording: Wording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "euc-kr"))
+    lines: list[str] = []
+    report([Finding("good", "doctor-port-off"), Finding("bad", "doctor-gpu-wanted")], wording.bind("ko"), lines.append)
+    assert [line[:4].rstrip() for line in lines[1:3]] == ["x en", "  ->"]
+    assert lines[0].startswith("+ ")
 
 
 def test_warnings_alone_are_no_failure(wording: Wording) -> None:
@@ -127,6 +145,57 @@ def test_a_data_folder_that_cannot_be_written_is_bad(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (finding,) = doctor.folder(tmp_path / "file", None)
     assert (finding.mark, finding.key) == ("bad", "doctor-folder-bad")
+
+
+def test_files_that_somebody_else_left_in_the_data_folder_are_bad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("conch.db", "notes.txt"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(os, "access", lambda file, mode: Path(file).name not in ("conch.db", "notes.txt"))
+    (finding,) = doctor.folder(tmp_path, None)
+    assert (finding.mark, finding.key) == ("bad", "doctor-folder-bad")
+    assert finding.values["why"] == "Permission denied (conch.db)", "what is none of Conch's files does not count"
+
+
+async def test_the_database_is_looked_at_without_leaving_a_trace(tmp_path: Path) -> None:
+    file = tmp_path / "conch.db"
+    assert doctor.database(file) is None
+    async with Store.open(tmp_path) as store:
+        await ask(store, "1", prompt="x" * 40_000)
+    before = contents(tmp_path)
+    found = doctor.database(file)
+    assert found is not None
+    assert (found.mark, found.key) == ("good", "doctor-database")
+    assert contents(tmp_path) == before
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE name = 'version'")
+    connection.close()
+    found = doctor.database(file)
+    assert found is not None
+    assert (found.mark, found.key) == ("bad", "doctor-database-newer")
+
+
+@pytest.mark.parametrize("damage", ["no database", "half of one", "a hole in it", "not Conch's"])
+async def test_a_damaged_database_is_bad(tmp_path: Path, damage: str) -> None:
+    file = tmp_path / "conch.db"
+    async with Store.open(tmp_path) as store:
+        await ask(store, "1", prompt="x" * 40_000)
+    whole = file.read_bytes()
+    match damage:
+        case "no database":
+            file.write_bytes(b"nothing of the kind" * 1000)
+        case "half of one":
+            file.write_bytes(whole[: len(whole) // 2])
+        case "a hole in it":
+            file.write_bytes(whole[:8192] + bytes(len(whole) - 8192))
+        case _:
+            file.unlink()
+            sqlite3.connect(file).execute("CREATE TABLE songs (title)")
+    found = doctor.database(file)
+    assert found is not None
+    assert (found.mark, found.key) == ("bad", "doctor-database-bad")
+    assert "\n" not in str(found.values["why"])
 
 
 def test_a_full_disk_is_bad(tmp_path: Path) -> None:

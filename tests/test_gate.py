@@ -210,6 +210,21 @@ def test_another_conversation_goes_on_while_one_is_blocked() -> None:
     assert not blocked.admitted
 
 
+def test_conversations_that_move_into_one_run_one_turn_at_a_time_in_the_order_of_coming() -> None:
+    gate = Gate(3, waiting=10, waiting_per_person=10)
+    running = [gate.join("ann", key, 10) for key in ("old:1", "new:1")]
+    waiting = [gate.join("ann", key, 10) for key in ("new:1", "old:1", "new:1")]
+    gate.move("old:", "new:")
+    assert gate.running == 2
+    for ticket in running:
+        assert not any(ticket.admitted for ticket in waiting)
+        ticket.leave(10)
+    for ticket in waiting:
+        assert [ticket.admitted for ticket in waiting].count(True) == waiting.index(ticket) + 1
+        ticket.leave(10)
+    assert (gate.waiting, gate.running) == (0, 0)
+
+
 def test_next_is_who_has_least(gate: Gate, clock: Clock) -> None:
     serve(gate, clock, gate.join("much", "m", 1000), 300)
     serve(gate, clock, gate.join("little", "l", 1000), 200)

@@ -36,8 +36,8 @@ LIBRARIES = {
     "pydantic_settings": ("config/*",),
 }
 """Libraries that belong to a part of the house."""
-READS_SETTINGS = {"bots/app.py", "bots/__main__.py", "bots/doctor.py"}
-KNOWS_ENGINES = {"bots/app.py", "bots/doctor.py"}
+READS_SETTINGS = {"bots/app.py", "bots/__main__.py", "bots/doctor.py", "bots/plan.py"}
+KNOWS_ENGINES = {"bots/app.py", "bots/doctor.py", "bots/plan.py"}
 
 
 def imports(name: str) -> Iterator[str]:

@@ -1,14 +1,15 @@
-"""The engine on a small random model: streams, stops, cancels, fails alone, and ends without a trace."""
+"""The engine on a small random model, one request at a time: streams, stops, cancels, fails, and ends without a trace.
+
+What it does with many at once is in test_local_batch.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import sys
 import threading
-import weakref
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -26,7 +27,7 @@ from core.local import LocalEngine, LocalOptions
 from core.local.options import Progress, Stopped
 from core.messages import Message
 from tests import tokenizers
-from tests.tiny import tiny
+from tests.tiny import generated, tiny
 
 pytestmark = [pytest.mark.torch, pytest.mark.asyncio(loop_scope="module")]
 
@@ -36,13 +37,12 @@ GREEDY = Sampling(temperature=0.0, max_tokens=24)
 
 @dataclass
 class Spy:
-    """The loaded model, the token ids of each of its steps, and what is to go wrong in the next one."""
+    """The loaded model, the token ids of each of its steps, and what is to go wrong in the next ones."""
 
     loaded: Any = None
     steps: list[list[int]] = field(default_factory=list)
     stages: list[tuple[str, float | None]] = field(default_factory=list)
-    cache: weakref.ref[Any] | None = None
-    go_wrong: Callable[[Any], Any] | None = None
+    go_wrong: Callable[[Any, list[int]], Any] | None = None
 
     def load(self, options: LocalOptions, progress: Progress) -> Any:
         """Loads what the options name, and watches it."""
@@ -53,9 +53,9 @@ class Spy:
         return self.loaded
 
     def watch(self, module: Any, args: Any, options: Any, output: Any) -> Any:
-        self.steps.append(options["input_ids"][0].tolist())
-        self.cache = weakref.ref(options["past_key_values"])
-        return self.go_wrong(output) if self.go_wrong is not None else output
+        ids = options["input_ids"][0].tolist()
+        self.steps.append(ids)
+        return self.go_wrong(output, ids) if self.go_wrong is not None else output
 
 
 @dataclass
@@ -99,11 +99,12 @@ async def ask(engine: LocalEngine, messages: str | Sequence[Message], sampling: 
 async def running(**options: Any) -> AsyncIterator[tuple[LocalEngine, Spy]]:
     """An engine on the small model, and what is seen of it."""
     spy = Spy()
-    options = {"model": str(tiny()), "dtype": "float32", "device": "cpu", **options}
+    options = {"model": str(tiny()), "dtype": "float32", "device": "cpu", "slots": 1, **options}
     progress = lambda stage, fraction: spy.stages.append((stage, fraction))  # noqa: E731
     engine = LocalEngine(LocalOptions(tokenizers.models(), progress=progress, **options), load=spy.load)
     try:
         await engine.ready()
+        spy.steps.clear()
         yield engine, spy
     finally:
         await engine.close()
@@ -134,17 +135,10 @@ async def test_it_is_ready_with_one_slot_and_the_models_window(engine: LocalEngi
     assert [fraction for stage, fraction in spy.stages if stage == "weights"][-1] == 1.0
 
 
-async def test_greedy_answers_are_those_of_transformers(engine: LocalEngine, spy: Spy) -> None:
-    import torch
-
+async def test_greedy_answers_are_those_of_transformers(engine: LocalEngine) -> None:
     for text in ("Hi", "你好，世界", "A long one. " * 40):
         answer = await ask(engine, text)
-        prompt = torch.tensor([tokenizers.smollm2_prompt().ids([user(text)])])
-        with torch.inference_mode():
-            theirs = spy.loaded.model.generate(
-                prompt, attention_mask=torch.ones_like(prompt), do_sample=False, max_new_tokens=24
-            )
-        assert list(answer.ids) == theirs[0, prompt.shape[1] :].tolist()
+        assert list(answer.ids) == generated(tokenizers.smollm2_prompt().ids([user(text)]), 24)
 
 
 async def test_deltas_are_the_answer_in_whole_characters_and_their_ids(engine: LocalEngine, spy: Spy) -> None:
@@ -267,7 +261,7 @@ async def test_ids_outside_the_vocabulary_never_reach_the_model(engine: LocalEng
 async def test_scores_that_are_not_numbers_fail_their_own_request(
     engine: LocalEngine, spy: Spy, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def nothing(output: Any) -> Any:
+    def nothing(output: Any, ids: list[int]) -> Any:
         output.logits = output.logits * float("nan")
         return output
 
@@ -279,16 +273,21 @@ async def test_scores_that_are_not_numbers_fail_their_own_request(
     assert (await ask(engine, "Hi")).end == Finished("length")
 
 
-async def test_an_error_in_a_step_fails_that_request_only(engine: LocalEngine, spy: Spy) -> None:
-    def once(output: Any) -> Any:
-        spy.go_wrong = None
-        raise RuntimeError("no")
+async def test_an_error_in_a_step_fails_that_request_only(
+    engine: LocalEngine, spy: Spy, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = iter(["the step", "the same for this request alone"])
 
-    others = [asyncio.create_task(ask(engine, "One")), asyncio.create_task(ask(engine, "Two"))]
-    await asyncio.wait(others)
-    spy.go_wrong = once
-    ends = [answer.end for answer in await asyncio.gather(*(ask(engine, word) for word in ("One", "Two", "Three")))]
-    assert sorted(ends, key=str) == [Finished("error", "engine_failed"), Finished("length"), Finished("length")]
+    def twice(output: Any, ids: list[int]) -> Any:
+        if found := next(wrong, None):
+            raise RuntimeError(found)
+        return output
+
+    spy.go_wrong = twice
+    assert (await ask(engine, "One")).end == Finished("error", "engine_failed")
+    spy.go_wrong = None
+    assert "a request failed: RuntimeError: the same for this request alone" in caplog.text
+    assert (await ask(engine, "Two")).end == Finished("length")
 
 
 async def test_a_closed_stream_stops_the_model_within_one_token(engine: LocalEngine, spy: Spy) -> None:
@@ -323,17 +322,12 @@ async def test_a_stream_closed_while_it_waits_is_never_computed(engine: LocalEng
     assert not any(ids in step for step in spy.steps if len(step) > 1)
 
 
-async def test_a_cancelled_request_gives_its_cache_back(engine: LocalEngine, spy: Spy) -> None:
-    async with aclosing(engine.generate([user("Hi")], Sampling(temperature=0.0, max_tokens=400))) as stream:
+async def test_what_a_cancelled_request_computed_is_kept(engine: LocalEngine) -> None:
+    async with aclosing(engine.generate([user("Stop me")], Sampling(temperature=0.0, max_tokens=400))) as stream:
         async for event in stream:
             if isinstance(event, Delta):
                 break
-    cache = spy.cache
-    again = await ask(engine, "Hi")
-    assert again.started.computed == again.started.prompt, "nothing was kept"
-    gc.collect()
-    assert cache is not None
-    assert cache() is None
+    assert (await ask(engine, "Stop me")).started.computed == 1
 
 
 # Engines of their own
@@ -349,28 +343,56 @@ async def test_four_bit_answers_on_the_cpu() -> None:
         assert getattr(state, "original_nested", state.nested), "double quantization"
         assert state.quant_type == "nf4"
         assert weight.numel() == 64 * 128 // 2, "two weights a byte"
-        assert engine.description == "tiny: 4 bit, float32 on cpu"
+        assert engine.description.startswith("tiny-llama: 4 bit, float32 on the CPU")
         answer = await ask(engine, "Hi")
         assert answer.end == Finished("length")
         assert len(answer.ids) == 24
 
 
-async def test_layers_that_fit_nowhere_else_run_from_disk(tmp_path: Path, engine: LocalEngine) -> None:
+@pytest.mark.parametrize(
+    ("free", "here", "layers"),
+    [(30e9, "cpu", "cpu"), (16.35e6, "cpu", "meta"), (0, "meta", "meta")],
+    ids=["everything fits", "some layers do not", "nothing fits"],
+)
+async def test_what_fits_nowhere_else_runs_from_disk(
+    tmp_path: Path, engine: LocalEngine, free: float, here: str, layers: str
+) -> None:
     import psutil
 
     class Memory:
-        available = 16_000_000  # bytes: the embeddings and a layer, with what is kept free
+        available = int(free)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(psutil, "virtual_memory", Memory)
         async with running(offload_folder=tmp_path) as (small, spy):
-            assert small.description == "tiny: float32 on cpu, disk"
-            assert spy.loaded.model.model.layers[1].mlp.up_proj.weight.device.type == "meta"
+            model = spy.loaded.model.model
+            assert model.embed_tokens.weight.device.type == here
+            assert model.layers[1].mlp.up_proj.weight.device.type == layers
+            assert ("on disk" in small.description) == (layers == "meta")
             assert (await ask(small, "Hi")).ids == (await ask(engine, "Hi")).ids
 
 
+async def test_what_fits_nowhere_at_all_is_said_with_what_is_missing(tmp_path: Path) -> None:
+    import shutil
+
+    import psutil
+
+    class Memory:
+        available = 0
+
+    class Disk:
+        free = 1000
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psutil, "virtual_memory", Memory)
+        patch.setattr(shutil, "disk_usage", lambda folder: Disk)
+        with pytest.raises(EngineError, match=r"needs 0\.0 GB more on the disk of .*engine\.offload_folder"):
+            async with running(offload_folder=tmp_path):
+                pass
+
+
 async def test_a_model_that_fails_for_good_ends_the_engine_with_a_sentence() -> None:
-    def always(output: Any) -> Any:
+    def always(output: Any, ids: list[int]) -> Any:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     async with running() as (engine, spy):

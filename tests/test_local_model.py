@@ -69,13 +69,17 @@ async def test_it_knows_the_capital_of_france_and_what_was_asked_before(engine: 
 
 async def test_greedy_answers_are_those_of_transformers(engine: LocalEngine) -> None:
     import torch
+    from transformers import AutoModelForCausalLM
 
+    from core.local import smollm2
+
+    folder = smollm2.converted(tokenizers.models(), lambda done: None)
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     for text in ("한국어로 인사해 주세요.", "Write a haiku about the sea. " * 40):  # more than one step of the prompt
         _, ids = await ask(engine, Message("user", text), tokens=12)
         prompt = torch.tensor([tokenizers.smollm2_prompt().ids([Message("user", text)])])
-        generate = LOADED[0].model.generate
         with torch.inference_mode():
-            theirs = generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=False, max_new_tokens=12)
+            theirs = plain.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=False, max_new_tokens=12)
         expected = theirs[0, prompt.shape[1] :].tolist()
         assert list(ids) == [id_ for id_ in expected if id_ != 2]
 
@@ -100,3 +104,17 @@ async def test_two_at_once_are_both_answered(engine: LocalEngine) -> None:
     questions = [Message("user", f"Say the word {word}.") for word in ("apple", "river")]
     answers = await asyncio.gather(*(ask(engine, question, tokens=8) for question in questions))
     assert ["apple" in answers[0][0].lower(), "river" in answers[1][0].lower()] == [True, True]
+
+
+async def test_what_stands_in_the_question_is_copied_in_few_steps(engine: LocalEngine) -> None:
+    """The answer is the same without guessing: beside more rows than guesses are made for."""
+    text = "The harbour lies in a wide bay behind two long walls of stone. In the morning the boats come back."
+    task = Message("user", f"Repeat the following text exactly, word for word:\n\n{text}")
+    events = [event async for event in engine.generate([task], Sampling(temperature=0.0, max_tokens=40))]
+    deltas = [event for event in events if isinstance(event, Delta)]
+    assert "behind two long walls of stone" in "".join(delta.text for delta in deltas)
+    ids = tuple(token for delta in deltas for token in delta.ids)
+    assert len(deltas) < len(ids) * 0.7
+    crowd = [ask(engine, Message("user", f"Count from {number}."), tokens=40) for number in range(5)]
+    _, alone = (await asyncio.gather(*crowd, ask(engine, task, tokens=40)))[-1]
+    assert alone == ids

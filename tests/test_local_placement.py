@@ -32,3 +32,9 @@ def test_a_part_without_weights_is_where_the_others_are_computed() -> None:
     assert place([*PARTS, Part("rotary", 0, 0)], gpu=13, memory=100)["rotary"] == 0
     assert place([*PARTS, Part("rotary", 0, 0)], gpu=0, memory=8)["rotary"] == "cpu"
     assert place([*PARTS, Part("rotary", 0, 0)], gpu=0, memory=100) == {"": "cpu"}
+
+
+def test_a_part_that_shares_its_weights_goes_where_they_are() -> None:
+    parts = [PARTS[0], Part("head", 0, 0, like="embed"), *PARTS[2:]]
+    assert place(parts, gpu=0, memory=0)["head"] == "disk"
+    assert place(parts, gpu=4, memory=100)["head"] == 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from core.local.options import SMOLLM2_MODEL, LocalOptions
 from core.local.weights import locate
 from tests import tokenizers
 from tests.hub import COMMIT, Hub, serve
+from tests.tiny import tiny
 
 pytestmark = pytest.mark.torch
 
@@ -174,3 +177,25 @@ def test_a_folder_that_takes_no_files_is_said(tmp_path: Path) -> None:
     (tmp_path / "models").touch()
     with pytest.raises(EngineError, match=r"cannot be unpacked into .*data_dir"):
         smollm2.converted(tmp_path / "models", lambda done: None)
+
+
+def test_a_disk_that_fills_while_the_weights_are_written_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, hard))  # the 269 MB of weights do not fit
+    try:
+        with pytest.raises(EngineError, match=r"cannot be unpacked into .*File too large.*Make room"):
+            smollm2.converted(tmp_path, lambda done: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_model_that_lost_half_a_file_is_said(tmp_path: Path, name: str) -> None:
+    from core.local.loading import load
+
+    folder = shutil.copytree(tiny(), tmp_path / "model")
+    with (folder / name).open("r+b") as file:
+        file.truncate((folder / name).stat().st_size // 2)
+    with pytest.raises(EngineError, match=r"cannot be loaded .*delete the folder"):
+        load(LocalOptions(tmp_path, model=str(folder)), lambda stage, done: None)

@@ -51,6 +51,8 @@ def test_a_continuation_with_unknown_tokens_makes_the_whole_answer_unknown():
 def test_a_continuation_of_a_deleted_answer_is_skipped_with_it():
     more = replace(TURN, id=2, kind="proceed", prompt="", reply=" goes on")
     assert groups([replace(TURN, deleted=True), more]) == []
+    before = replace(TURN, id=0, prompt="before", reply="stays as it is")
+    assert groups([before, replace(TURN, deleted=True), more, replace(more, id=3)]) == groups([before])
 
 
 def test_an_answer_that_never_came_leaves_its_question():

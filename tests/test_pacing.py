@@ -120,7 +120,7 @@ def test_a_preview_that_becomes_final_overtakes_while_it_waits() -> None:
     assert run(order()) == ["c", "a", "b"]
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.floats(0, 30), st.sampled_from(["final", "preview", "line"]), st.floats(0, 3)), max_size=40)
 )
@@ -155,6 +155,22 @@ def test_in_one_chat_calls_never_overlap_and_keep_their_intervals(wishes: list[t
     assert min(gaps({"line"}), default=math.inf) > 10.0 - ROUNDING
     assert min(gaps({"final", "preview", "line"}, 20), default=math.inf) > 60.0 - ROUNDING
     assert min(gaps({"preview", "line"}, 12), default=math.inf) > 60.0 - ROUNDING
+
+
+def test_a_minute_holds_so_many_previews_and_leaves_the_rest_to_what_is_urgent() -> None:
+    async def times() -> tuple[list[float], list[float]]:
+        rate = Rate(interval=0.1, calls_per_minute=20, previews_per_minute=12)
+        pace, previews, finals = Pacing(BUDGET, 1.0, now).chat("group", rate), list[float](), list[float]()
+        waiting = [asyncio.create_task(call(pace, log=previews)) for _ in range(13)]
+        await asyncio.sleep(10)
+        await asyncio.gather(*(call(pace, "final", log=finals) for _ in range(9)), *waiting)
+        return previews, finals
+
+    previews, finals = run(times())
+    assert max(previews[:12]) < 2
+    assert previews[12] >= 60
+    assert max(finals[:8]) < 11
+    assert finals[8] >= 60
 
 
 def test_a_pause_holds_one_chat_and_no_other() -> None:
@@ -195,6 +211,33 @@ def test_whoever_gives_up_waiting_or_is_cancelled_in_its_call_holds_nobody_up() 
         return len(log)
 
     assert run(count()) == 1
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_who_is_cancelled_as_its_turn_comes_holds_nobody_up(turns: int) -> None:
+    async def play() -> list[float]:
+        pace, log = Pacing(BUDGET, 1.0, now).chat("chat"), list[float]()
+        given_up = asyncio.create_task(call(pace))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.wait({given_up})
+        await call(pace, "final", log=log)
+        return log
+
+    assert run(play())[0] < 2
+
+
+def test_a_long_pause_outlasts_the_memory_of_an_idle_chat() -> None:
+    async def play() -> list[float]:
+        pacing, log = Pacing(BUDGET, 1.0, now), list[float]()
+        pacing.chat("banned").pause(4 * IDLE_SECONDS)
+        await asyncio.sleep(2 * IDLE_SECONDS)
+        pacing.chat("other")
+        await call(pacing.chat("banned"), log=log)
+        return log
+
+    assert run(play()) == [pytest.approx(4 * IDLE_SECONDS)]
 
 
 def test_the_same_chat_has_one_pace_while_it_is_used_and_is_forgotten_when_it_is_not() -> None:

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Route, expect
 
 from core.engine import Sampling, numbered_words
 from core.messages import Message
-from tests.browsers import another, chromium, visit
+from tests.browsers import PATIENCE_MS, another, chromium, visit
 from tests.sites import HeldEngine, site
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -172,6 +172,94 @@ async def test_a_lost_session_is_made_anew(browser: Browser, tmp_path: Path) -> 
         await expect(tab.page.locator("#list a")).to_have_count(1)
 
 
+async def test_a_session_lost_in_mid_conversation_is_said_and_the_question_answered(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with site(tmp_path) as here, visit(browser, here) as tab:
+        await tab.ask("before")
+        await tab.ended(1)
+        await tab.page.context.clear_cookies()
+        await tab.ask("after")
+        await tab.say("#banner", "Conch does not know this browser any more")
+        await tab.page.wait_for_function("() => document.querySelector('.question').textContent === 'after'")
+        await tab.ended(1)
+        assert await tab.texts(tab.questions) == ["after"]
+        assert await tab.texts(tab.answers) == [words("after")]
+        assert len(here.engine.asked) == 2
+
+
+async def test_a_choice_that_does_not_arrive_is_said_and_not_shown_as_made(browser: Browser, tmp_path: Path) -> None:
+    async with site(tmp_path) as here, visit(browser, here) as tab:
+        await tab.ask("before")
+        await tab.ended(1)
+        await tab.page.context.set_offline(True)
+        await tab.page.get_by_label("Who answers").select_option("Pirate")
+        await tab.say("#refusal", "Conch could not be reached.")
+        await expect(tab.page.get_by_label("Who answers")).to_have_value("assistant")
+        await tab.page.get_by_label("Language").select_option("한국어")
+        await expect(tab.page.get_by_label("Language")).to_have_value("en")
+        await tab.named("Take back").click()
+        await tab.say("#refusal", "Conch could not be reached.")
+        assert await tab.texts(tab.questions) == ["before"]
+        await tab.page.context.set_offline(False)
+        await expect(tab.page.locator("#banner")).to_be_hidden()
+        await tab.page.reload()
+        await tab.ended(1)
+        assert await tab.page.evaluate("document.documentElement.lang") == "en"
+
+
+async def test_a_connection_that_stands_and_says_nothing_is_a_lost_one(browser: Browser, tmp_path: Path) -> None:
+    async with site(tmp_path, options={"heartbeat": 60.0}) as here, visit(browser, here) as tab:
+        await tab.page.clock.install()
+        async with tab.page.expect_response("**/api/stream**"):
+            await tab.page.reload()
+        await tab.ask("before")
+        await tab.ended(1)
+        await tab.page.evaluate(
+            """() => {
+                window.heard = [];
+                new MutationObserver(([{target}]) => heard.push(target.textContent))
+                    .observe(document.querySelector('#banner-text'), {childList: true});
+            }"""
+        )
+        async with tab.page.expect_response("**/api/stream**"):
+            await tab.page.clock.fast_forward(71_000)
+        await expect(tab.page.locator("#banner")).to_be_hidden()
+        assert await tab.page.evaluate("heard") == ["No connection to Conch. Trying again…", ""]
+        await tab.ask("after")
+        await tab.ended(2)
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError') }})",
+        "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }",
+    ],
+    ids=["forbidden", "full"],
+)
+async def test_where_nothing_can_be_kept_the_page_works_as_long_as_it_is_open(
+    browser: Browser, tmp_path: Path, storage: str
+) -> None:
+    async with site(tmp_path) as here, visit(browser, here) as tab:
+        await tab.page.add_init_script(storage)
+        await tab.page.reload()
+        await tab.ready()
+        await tab.ask("one")
+        await tab.ended(1)
+        await tab.page.context.set_offline(True)
+        await tab.say("#banner", "No connection to Conch")
+        await tab.ask("two")
+        await tab.say(".pending .state", "Not sent yet")
+        await tab.page.context.set_offline(False)
+        await tab.ended(2)
+        await tab.page.get_by_label("Language").select_option("한국어")
+        await tab.named("새 대화").first.click()
+        await tab.page.locator("#list a").click()
+        await tab.ended(2)
+        assert len(here.engine.asked) == 2
+
+
 async def test_too_many_tabs_rest_until_they_are_wanted(browser: Browser, tmp_path: Path) -> None:
     async with site(tmp_path) as here, visit(browser, here) as tab:
         await tab.ask("first")
@@ -211,4 +299,27 @@ async def test_beyond_this_machine_the_key_opens_the_page(browser: Browser, tmp_
         await page.goto(f"{address}?key={here.web.key}")
         await expect(page.locator("#empty")).to_be_visible()
         assert page.url == address
+        await context.close()
+
+
+async def test_a_changed_key_is_asked_for_and_what_was_written_meanwhile_arrives(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with site(tmp_path, options={"host": "0.0.0.0"}) as here:
+        context = await browser.new_context()
+        page = await context.new_page()
+        port = here.web.port
+        await page.goto(f"http://127.0.0.1:{port}/?key={here.web.key}")
+        await page.locator("#question").fill("before")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".answer")).to_contain_text("40-")
+    (tmp_path / "access-key").unlink()
+    await page.locator("#question").fill("meanwhile")
+    await page.keyboard.press("Enter")
+    async with site(tmp_path, options={"host": "0.0.0.0", "port": port}) as here:
+        await page.get_by_role("textbox", name="Access key").fill(str(here.web.key), timeout=PATIENCE_MS)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#key-dialog")).to_be_hidden()
+        await expect(page.locator(".answer").last).to_contain_text(words("meanwhile"), timeout=PATIENCE_MS)
+        await expect(page.locator("article:not(.pending) .question")).to_have_text(["before", "meanwhile"])
         await context.close()

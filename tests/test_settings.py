@@ -69,6 +69,20 @@ def test_the_file_wins_over_the_defaults_and_the_environment_over_the_file(load_
     assert settings.origin["web.enabled"] == "default"
 
 
+def test_a_home_is_put_into_words_where_no_shell_did_it(
+    load_from: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own.toml").write_text('data_dir = "~/conch"\nengine.offload_folder = "~/offload"\n')
+    (tmp_path / "token").write_text(TELEGRAM)
+    settings = load(environ={"CONCH_CONFIG": "~/own.toml", "TELEGRAM_BOT_TOKEN_FILE": "~/token"})
+    assert settings.data_dir == tmp_path / "conch"
+    assert settings.engine.offload_folder == str(tmp_path / "offload")
+    assert settings.telegram.token is not None
+    assert load_from(environ={"CONCH_DATA_DIR": "~nobody-of-that-name/x"}).data_dir == Path("~nobody-of-that-name/x")
+    assert load_from().engine.offload_folder == ""
+
+
 def test_the_file_can_be_named_by_a_variable_or_an_argument(tmp_path: Path) -> None:
     file = tmp_path / "other.toml"
     file.write_bytes(b"\xef\xbb\xbflog.level = 'debug'\n")  # with a byte order mark, as some editors write it
@@ -126,7 +140,7 @@ WRONG_FILES = {
     "language = 'de'": ['language is "de"', '"auto", "en", "ko" or "zh"'],
     "owners = 'telegram:1'": ['owners is "telegram:1"', '["telegram:1234567"'],
     "owners = ['me']": ['owners contains "me"'],
-    "data_dir = 3": ["data_dir is 3", "text"],
+    "data_dir = 3": ["data_dir is 3", "a folder such as"],
     "[telegram]\ntoken = 'x'": ["line 2", "does not belong in this file", "TELEGRAM_BOT_TOKEN_FILE"],
     "[telegram]\nname = 'x'": ["[telegram] knows open, answer_all"],
     "[discord]\nname = 'x'": ["[discord] has no settings"],
@@ -152,6 +166,7 @@ def test_what_is_wrong_in_the_file_is_named_with_its_line_and_what_is_allowed(lo
 WRONG_VARIABLES: dict[tuple[str, str], list[str]] = {
     ("CONCH_WEB_PORT", "1"): ["CONCH_WEB_PORT", "did you mean CONCH_WEB__PORT?"],
     ("CONCH_ENGINE__MODLE", "x"): ["did you mean CONCH_ENGINE__MODEL?"],
+    ("CONCH_DATA_DIR", ""): ['data_dir is "" (CONCH_DATA_DIR)', "a folder such as"],
     ("CONCH_DATADIR", "x"): ["did you mean CONCH_DATA_DIR?"],
     ("CONCH_FOO", "1"): ["CONCH_FOO", "CONCH_DATA_DIR", "engine, queue"],
     ("CONCH_WEB", "{}"): ["CONCH_WEB", "CONCH_WEB__PORT"],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bots.splitting import Entity, Part, entity_parts
 from tests.reading import apart, letters, separated, texts, told, units
 
-moderate = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+moderate = settings(max_examples=120, suppress_health_check=list(HealthCheck))
 KINDS = {"bold", "italic", "strikethrough", "code", "pre", "text_link", "blockquote"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,11 +173,20 @@ async def test_the_first_end_stays(store: Store) -> None:
     assert await answer(store, turn.id, "two", ids=None) == first
 
 
+async def test_what_was_edited_before_its_end_has_nothing_left_to_show(store: Store) -> None:
+    turn = await ask(store, "web:1", refs=("m1",))
+    edit = await ask(store, "web:2", kind="edit", source=turn.id, take_over=True)
+    assert (edit.refs, (await store.turn(turn.id)).refs) == (("m1",), ())  # type: ignore[union-attr]
+    assert [one.id for one in await store.pending(["web:"])] == [turn.id, edit.id]
+    assert (await answer(store, turn.id, shown=False)).shown
+    assert await store.unshown("web:") == []
+
+
 async def test_an_attempt_that_a_shutdown_ended_does_not_count(store: Store) -> None:
     turn = await ask(store, "web:1")
     await store.started(turn.id, NOON)
     await store.unstarted(turn.id)
-    assert await store.turn(turn.id) == turn
+    assert await store.turn(turn.id) == replace(turn, started=NOON)
 
 
 async def test_the_messages_of_an_answer_are_kept_part_by_part(store: Store) -> None:

@@ -174,6 +174,23 @@ async def test_one_that_fails_takes_nothing_from_those_it_shares_a_commit_with(t
         assert [await store.find(f"web:{i}") is not None for i in range(4)] == [True, True, False, True]
 
 
+async def test_what_one_has_written_before_it_fails_goes_with_it_also_in_a_shared_commit(tmp_path: Path) -> None:
+    def half(connection: Connection) -> None:
+        put("half")(connection)
+        raise TooFast(1.0)
+
+    async with Database.open(tmp_path) as database:
+        async with writer_held(database):
+            work = [put("before"), half, put("after")]
+            together = asyncio.gather(*(database.write(each) for each in work), return_exceptions=True)
+        results = await together
+        assert [type(result) for result in results] == [type(None), TooFast, type(None)]
+        assert await database.read(held) == 2
+        with pytest.raises(TooFast):
+            await database.write(half)
+        assert await database.read(held) == 2
+
+
 async def test_a_batch_that_does_not_fit_the_disk_loses_only_what_does_not_fit(tmp_path: Path) -> None:
     async with Database.open(tmp_path) as database:
         pages = await database.write(lambda c: int(c.exec_driver_sql("PRAGMA page_count").scalar_one()))

@@ -177,14 +177,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert not fresh
         assert turn == self.turns[self.known[event]]
 
-    @rule(target=events, event=events, kind=st.sampled_from(["regenerate", "proceed"]))
-    def press(self, event: str, kind: Any) -> Any:
+    @rule(target=events, event=events, kind=st.sampled_from(["regenerate", "proceed", "edit"]), take_over=st.booleans())
+    def make_from(self, event: str, kind: Any, take_over: bool) -> Any:
         old = self.turns[self.known[event]]
         if not old.user:
             return multiple()
         self.count += 1
         again = f"e{self.count}"
-        made = [t.id for t in self.turns.values() if t.source == old.id and t.kind == kind and not t.deleted]
         new = question(
             again,
             conversation=old.conversation,
@@ -194,18 +193,26 @@ class StoreMachine(RuleBasedStateMachine):
             source=old.id,
             parent=old.parent,
             asked=self.now,
+            take_over=take_over,
         )
         if old.deleted:
             with pytest.raises(NotFound):
                 self.runner.run(self.store.accept(new, None))
             return multiple()
-        if made:
+        made = [turn for turn in self.made_from(old, kind) if turn.reply or turn.finish_reason is None]
+        if made and kind != "edit":
             turn, fresh = self.runner.run(self.store.accept(new, None))
-            assert (turn, fresh) == (self.turns[made[0]], False)
-            self.known[again] = made[0]
+            assert (turn, fresh) == (made[-1], False)
+            self.known[again] = turn.id
         else:
             self.accepted(new)
+            if take_over:
+                self.turns[old.id] = replace(old, refs=(), shown=old.finish_reason is not None)
+                assert self.turns[self.known[again]].refs == old.refs
         return again
+
+    def made_from(self, old: Turn, kind: str) -> list[Turn]:
+        return [turn for turn in self.turns.values() if (turn.source, turn.kind) == (old.id, kind) and not turn.deleted]
 
     @rule(target=events, event=events, text=texts)
     def append(self, event: str, text: str) -> Any:
@@ -239,20 +246,21 @@ class StoreMachine(RuleBasedStateMachine):
         if before.finished is None:
             before = replace(before, prompt_tokens=9, computed_tokens=5, reply_tokens=3, cost=cost, finished=self.now)
             if not before.deleted:
+                shown = shown or bool(self.made_from(before, "edit"))
                 before = replace(before, reply=turn.reply, ids=(1, 2, 3), finish_reason="stop", shown=shown)
                 assert turn.reply.startswith(f"Antwort{self.count}-")
                 assert len(turn.reply) == len(reply)
         assert turn == before
         self.turns[turn.id] = turn
 
-    @rule(event=events, part=st.integers(0, 3))
-    def place(self, event: str, part: int) -> None:
+    @rule(event=events, part=st.integers(0, 3), there=st.booleans())
+    def place(self, event: str, part: int, there: bool) -> None:
         before = self.turns[self.known[event]]
-        refs = [*before.refs, *[""] * (part + 1 - len(before.refs))]
-        refs[part] = f"m{part}"
+        refs = dict(enumerate(before.refs)) | {part: f"m{part}" if there else ""}
+        count = max((number + 1 for number, ref in refs.items() if ref), default=0)
         if before.user:
-            before = replace(before, refs=tuple(refs))
-        self.turns[before.id] = self.runner.run(self.store.placed(before.id, part, f"m{part}"))
+            before = replace(before, refs=tuple(refs.get(number, "") for number in range(count)))
+        self.turns[before.id] = self.runner.run(self.store.placed(before.id, part, refs[part]))
         assert self.turns[before.id] == before
 
     @rule(data=st.data(), key=st.sampled_from(KEYS))
@@ -355,6 +363,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestStoreMachine.settings = settings(max_examples=25, stateful_step_count=30, suppress_health_check=list(HealthCheck))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bots.pacing import Pacing, Rate
+from bots.splitting import Part
 from bots.streaming import Gone, show
 from bots.view import Button
 from bots.wording import Wording
@@ -121,6 +122,7 @@ def test_a_long_answer_fills_one_message_after_the_other_each_committed_before_t
         await showing
         assert " ".join(stage.seen()).startswith(LONG)
         assert SAY("cut-by-length") in " ".join(stage.seen()).replace("\n", " ")
+        assert SAY("left-out") in " ".join(stage.seen()).replace("\n", " ")
         assert stage.buttons()[-1] == ("regenerate", "proceed")
         assert all(buttons == () for buttons in stage.buttons()[:-1])
         assert list(stage.screen.messages) == list(stage.shelf.turn.refs)
@@ -243,7 +245,7 @@ def test_an_answer_made_anew_clears_the_old_ones_further_messages_first() -> Non
         stage.shelf.end(stage.reply, "stop")
         await showing
         assert stage.seen() == ["Anew."]
-        assert stage.shelf.turn.refs == ("a", "", "")
+        assert stage.shelf.turn.refs == ("a",)
 
     run(play())
 
@@ -260,6 +262,62 @@ def test_after_a_crash_the_answer_goes_on_in_the_messages_it_had() -> None:
         await showing
         assert stage.seen() == ["Short."]
         assert [name for name, _ in stage.screen.calls].count("send") == 0
+
+    run(play())
+
+
+def test_after_a_crash_an_answer_made_anew_keeps_the_messages_that_it_has_made() -> None:
+    async def play() -> None:
+        stage = Stage(Shelf(a_turn("regenerate", refs=("a", "b", "c"), started=1.0)))
+        stage.screen.blank("abc")
+        showing = stage.start()
+        await stage.speak(LONG, every=1)
+        stage.shelf.end(stage.reply, "stop")
+        await showing
+        assert " ".join(stage.seen()) == LONG
+        assert {name for name, _ in stage.screen.calls} == {"edit"}
+
+    run(play())
+
+
+def test_a_message_that_another_stands_for_is_left_alone_from_then_on() -> None:
+    class MovedChannel(ScreenChannel):
+        """A chat that moves: its old messages cannot be edited any more."""
+
+        async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> str | None:
+            if ref == "old":
+                return await self.send(part, buttons)
+            return await super().edit(ref, part, buttons)
+
+    async def play() -> None:
+        stage = Stage(Shelf(a_turn(refs=("old",), attempts=1)))
+        stage.screen.blank(["old"])
+        showing = asyncio.create_task(show(stage.reply, MovedChannel(stage.screen, stage.pace, stage.shelf), SAY))
+        await stage.speak("There now.", every=2)
+        stage.shelf.end(stage.reply, "stop")
+        await showing
+        assert stage.seen() == ["There now."]
+        assert [name for name, _ in stage.screen.calls].count("send") == 1
+        assert stage.screen.messages["old"].part.text == "from before"
+        assert stage.screen.wrongs == []
+
+    run(play())
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_an_answer_deleted_while_its_end_is_being_shown_goes_with_all_its_messages(forgotten: bool) -> None:
+    async def play() -> None:
+        stage = Stage()
+        stage.reply.emit(Delta(LONG, (1,)))
+        stage.shelf.end(stage.reply, "stop")
+        showing = stage.start()
+        await asyncio.sleep(2.5)
+        assert len(stage.screen.messages) == 2
+        if forgotten:  # the store knows no more where it is shown
+            stage.shelf.forgotten = True
+        stage.reply.end(replace(stage.reply.turn, reply="", deleted=True))
+        await showing
+        assert stage.screen.messages == {}
 
     run(play())
 
@@ -349,6 +407,88 @@ def test_told_to_wait_the_previews_stop_and_the_end_comes_right_after() -> None:
         await showing
         assert stage.screen.texts == [SAY("thinking"), "one two three"]
         assert stage.screen.calls[-1][1] == pytest.approx(stage.screen.quiet_until, abs=0.1)
+
+    run(play())
+
+
+def test_the_end_does_not_wait_for_the_time_of_a_preview() -> None:
+    async def play() -> None:
+        stage = Stage(rate=Rate(interval=1.0, preview=30.0, typing=0))
+        showing = stage.start()
+        await stage.speak("one two three", every=2)  # a preview is drawn, and the next one waits for its time
+        stage.shelf.end(stage.reply, "stop")
+        ended = now()
+        await showing
+        assert stage.seen() == ["one two three"]
+        assert now() - ended < 2
+
+    run(play())
+
+
+def test_told_to_leave_everything_alone_the_other_chats_wait_too() -> None:
+    async def play() -> None:
+        pacing = Pacing(30, 1.0, now)
+        first, other = Stage(screen=Screen(iter(["wait everywhere"]))), Stage()
+        first.pace, other.pace = pacing.chat("first", EDITS), pacing.chat("other", EDITS)
+        tasks = [first.start()]
+        await asyncio.sleep(1)
+        tasks.append(other.start())
+        for stage in (first, other):
+            stage.reply.emit(Delta("Said.", (1,)))
+            stage.shelf.end(stage.reply, "stop")
+        await asyncio.gather(*tasks)
+        assert other.screen.calls[0][1] >= first.screen.quiet_until
+        assert first.seen() == other.seen() == ["Said."]
+
+    run(play())
+
+
+def test_while_the_platform_cannot_be_reached_it_is_called_less_and_less_often() -> None:
+    async def play() -> None:
+        stage = Stage(screen=Screen(lost_after_the_first()))
+        showing = stage.start()
+        await stage.speak(LONG, every=4)
+        assert len(stage.screen.calls) < 20
+        stage.screen.faults = iter(())
+        stage.shelf.end(stage.reply, "stop")
+        ended = now()
+        await showing
+        assert now() - ended < 25
+        assert " ".join(stage.seen()) == LONG
+
+    run(play())
+
+
+def test_what_somebody_else_has_deleted_already_does_not_stop_the_clearing() -> None:
+    async def play() -> None:
+        stage = Stage(Shelf(a_turn("regenerate", refs=("a", "b", "c"))))
+        stage.screen.blank("ab")
+        showing = stage.start()
+        await stage.speak("Anew.", every=5)
+        stage.shelf.end(stage.reply, "stop")
+        await showing
+        assert [message.part.text for message in stage.screen.messages.values()] == ["Anew."]
+        assert stage.shelf.turn.refs == ("a",)
+
+    run(play())
+
+
+def test_an_ended_answer_draws_nothing_more_in_messages_that_another_has_taken_over() -> None:
+    async def play() -> None:
+        old, new = Stage(rate=Rate(interval=5.0, typing=0)), Shelf(a_turn("regenerate", refs=("m1",)))
+        first = old.start()
+        await asyncio.sleep(1)
+        old.reply.emit(Delta(LONG, (1,)))
+        old.shelf.end(old.reply, "stop")
+        answer = new.reply()
+        old.reply.successor = answer
+        second = asyncio.create_task(show(answer, ScreenChannel(old.screen, old.pace, new), SAY))
+        answer.emit(Delta("Better.", (1,)))
+        new.end(answer, "stop")
+        await asyncio.gather(first, second)
+        assert old.screen.texts == [SAY("thinking"), "Better."]
+        assert old.shelf.turn.shown
+        assert new.turn.shown
 
     run(play())
 
@@ -452,7 +592,7 @@ async def endure(
     return stage
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(faults, scripts, ends, st.lists(st.floats(0.01, 12), max_size=3), st.booleans(), st.integers(0, 2))
 def test_whatever_fails_the_final_text_is_shown_once_in_order(
     trouble: list[Fault | None],
@@ -481,7 +621,7 @@ def test_whatever_fails_the_final_text_is_shown_once_in_order(
     assert all(text in PLACEHOLDERS or "ahead" in text or "next" in text for text in orphans)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(faults, scripts, ends)
 def test_whatever_fails_the_pace_is_kept(
     trouble: list[Fault | None], script: list[Queued | str], end: tuple[FinishReason, str | None]

@@ -54,6 +54,7 @@ async def test_the_same_event_is_one_question_even_at_the_same_moment(here: Site
     here.engine.hold = 3
     same = event()
     turns = await asyncio.gather(*(ask(client, "once", event=same) for _ in range(5)))
+    await here.engine.holding.wait()
     here.engine.let_go()
     await answered(client)
     turns.append(await ask(client, "once", event=same))
@@ -170,6 +171,18 @@ async def test_undo_takes_back_only_the_newest_and_only_once(client: httpx.Async
     assert [exchange["question"] for exchange in await shown(client)] == ["one"]
 
 
+async def test_undo_pressed_many_times_at_the_same_moment_is_once(here: Site, client: httpx.AsyncClient) -> None:
+    for text in ("one", "two"):
+        await ask(client, text)
+    await answered(client)
+    here.engine.hold = 1
+    turn = await ask(client, "three")
+    await here.engine.holding.wait()
+    presses = await asyncio.gather(*(client.post(f"/api/turns/{turn}/undo", json={}) for _ in range(8)))
+    assert sorted(str(press.json()["question"]) for press in presses) == [*["None"] * 7, "three"]
+    assert [exchange["question"] for exchange in await shown(client)] == ["one", "two"]
+
+
 async def test_conversations_are_renamed_and_removed(client: httpx.AsyncClient) -> None:
     await ask(client, "one", "conversation-1")
     await ask(client, "two", "conversation-2")
@@ -226,6 +239,7 @@ async def test_everything_can_be_downloaded_and_forgotten(here: Site, client: ht
     same = event()
     here.engine.hold = 1
     await ask(client, "and this that runs", "another-one", same)
+    await here.engine.holding.wait()
     forgotten = (await client.post("/api/forget", json={})).json()
     assert forgotten == {"count": 2, "sentence": "Deleted: 2 questions with their answers."}
     assert (await client.get("/api/conversations")).json() == []

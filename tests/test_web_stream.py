@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import httpx
 
 from bots.markdown import Renderer
-from bots.web_feed import Feed, Viewer
+from bots.web_feed import LONG, Feed, Viewer
 from bots.web_stream import MOST_STREAMS
 from bots.web_view import LiveView, exchanges
 from core.messages import Turn
@@ -99,6 +101,34 @@ async def test_only_the_changed_end_is_sent() -> None:
     assert view.change(SAY) is None
 
 
+async def test_what_takes_long_to_draw_holds_up_nobody(tmp_path: Path) -> None:
+    """A list is parsed from its start at each look: a long one apart from the loop."""
+    parsed: list[tuple[int, bool]] = []
+
+    class Watched(Renderer):
+        def parse(self, text: str, env: dict[str, Any]) -> list[tuple[int, str]]:
+            parsed.append((len(text), current_thread() is main_thread()))
+            return super().parse(text, env)
+
+    text = "\n".join(f"- item {i}" for i in range(600))
+    async with site(tmp_path) as here, here.client() as client:
+        user = await introduced(client)
+        here.engine.hold = 1_790
+        turn = await ask(client, f"echo {text}")
+        viewer = Viewer(user, f"{user}:", "first-one", "en")
+        feed = Feed(here.chat, Watched(), SAY, viewer, pace=0.0, heartbeat=60.0)
+        page, events = Page(), feed.events()
+        try:
+            while "item 590" not in "".join(page.blocks.get(turn, [])):
+                name, data = (await anext(events)).removeprefix("event: ").rstrip().split("\ndata: ")
+                page.hear(name, json.loads(data))
+        finally:
+            await events.aclose()
+        await _idle(here)
+    assert max(length for length, _ in parsed) > LONG
+    assert [length for length, on_the_loop in parsed if length > LONG and on_the_loop] == []
+
+
 async def test_a_late_page_and_a_second_one_see_the_same(tmp_path: Path) -> None:
     async with site(tmp_path) as here, here.client() as client:
         await introduced(client)
@@ -107,7 +137,7 @@ async def test_a_late_page_and_a_second_one_see_the_same(tmp_path: Path) -> None
         async with stream(client) as first:
             turn = await ask(client, "both")
             await here.engine.holding.wait()
-            while len("".join(pages[0].blocks.get(turn, []))) < 60:
+            while "5-" not in "".join(pages[0].blocks.get(turn, [])):
                 pages[0].hear(*await first.next())
             async with stream(client) as second:
                 while turn not in pages[1].blocks:
@@ -205,6 +235,7 @@ async def test_a_page_that_goes_ends_nothing(tmp_path: Path) -> None:
         async with stream(client) as events:
             await ask(client, "go on")
             await events.next("answer")
+        await here.engine.holding.wait()
         here.engine.let_go()
         assert (await answered(client))[0]["ended"] == "stop"
 
@@ -280,6 +311,7 @@ async def test_a_feed_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 async def _idle(here: Site) -> None:
+    await here.engine.holding.wait()
     here.engine.let_go()
     await until(lambda: here.gate.running == 0)
 

@@ -9,7 +9,7 @@ import pytest
 from fluent.runtime import FluentResource
 from fluent.syntax import ast, parse
 from fluent.syntax.visitor import Visitor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.wording import Wording, queued, refused, span
@@ -191,7 +191,6 @@ def test_durations_read_naturally_and_are_never_too_short(wording: Wording) -> N
     assert wording.duration("zh", 40) == "40 秒"
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.floats(0, 1e6))
 def test_a_span_is_at_least_the_time_and_not_much_more(seconds: float) -> None:
     unit, values = span(seconds)

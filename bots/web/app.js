@@ -1,18 +1,20 @@
 // The page: what is open, what the person does, and what Conch tells.
 
 import { askKey, askSure, askTitle, showData } from "./dialogs.js";
-import { choice, choose, draft, forgetTexts, keepDraft, newId, outbox, post } from "./kept.js";
+import { choice, choose, draft, drop, forgetTexts, keepDraft, newId, outbox, post } from "./kept.js";
 import { Line } from "./line.js";
 import { make } from "./make.js";
-import { call, introduce, Refusal, whenKeyNeeded } from "./net.js";
+import { call, introduce, Refusal, whenIntroduced, whenKeyNeeded } from "./net.js";
+import { patch, toNewest } from "./newest.js";
 import { closeSide, drawList } from "./side.js";
 import { fit, sends, Thread } from "./thread.js";
 import { language, languages, say, speak } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const box = at("question");
-const scroll = at("scroll");
 const touch = matchMedia("(hover: none)");
+const NOTICE_SECONDS = 8;
+let noticed = 0;
 
 const state = {
   conversation: null, // its id; null: one that begins with the next question
@@ -28,6 +30,8 @@ const thread = new Thread(at("thread"), {
   regenerate: (view) => ask(`/api/turns/${view.id}/regenerate`, {}, view.id),
   proceed: (view) => ask(`/api/turns/${view.last}/proceed`, {}, view.id),
   undo,
+  withdraw,
+  left: (text) => giveBack({ conversation: state.conversation, body: { text } }),
   tell,
 });
 
@@ -41,7 +45,10 @@ const line = new Line({
     }
     dispatchEvent(new Event("conch-up"));
   },
-  down: () => banner(say("web-offline"), { of: "line", act: say("web-try-now") }),
+  down() {
+    banner(say("web-offline"), { of: "line", act: say("web-try-now") });
+    thread.late();
+  },
   crowded: () => banner(say("web-crowded"), { of: "line", act: say("web-wake") }),
   sent,
   taken: (entry) => thread.unpend(entry),
@@ -69,6 +76,15 @@ function hear(name, data) {
   }
 }
 
+// Who we are to Conch from now on. Somebody else than before: then the old conversations are out of reach.
+function introduced(me) {
+  const before = state.me.user;
+  state.me = me;
+  if (!before || before === me.user) return;
+  notice(say("web-stranger"));
+  line.turn();
+}
+
 function ended() {
   return thread.newest?.notes?.[0] ?? say("web-answered");
 }
@@ -84,7 +100,7 @@ function submit() {
   const body = state.persona && !kept ? { text, persona: state.persona } : { text };
   const entry = ask(`/api/conversations/${state.conversation}/send`, body);
   write("");
-  thread.pend(entry);
+  pend(entry);
   toNewest();
   redraw();
   box.focus();
@@ -129,29 +145,58 @@ function ask(path, body, target = null) {
     number: state.number++,
   };
   post(entry);
-  if (target) thread.pend(entry);
+  if (target) pend(entry);
   line.now();
   line.flush();
   return entry;
+}
+
+function pend(entry) {
+  thread.pend(entry);
+  if (line.lost) thread.late();
 }
 
 function sent(entry, turn) {
   if (entry.conversation === state.conversation) thread.settle(entry, turn);
 }
 
-// No: the sentence stands by the box, and the text is in it again, or in that of the question that was edited.
+// No: the sentence stands by the box, and the text is not lost.
 function refused(error, entry) {
   const here = entry?.conversation === state.conversation;
   if (entry && here) thread.unpend(entry);
-  if (entry?.body.text !== undefined && !(here && thread.reopen(entry))) {
-    const typed = here ? box.value : draft(entry.conversation);
-    const text = typed.trim() ? `${entry.body.text}\n\n${typed}` : entry.body.text;
-    if (here) write(text);
-    else keepDraft(entry.conversation, text);
-  }
+  if (entry?.body.text !== undefined) takeUp(entry);
   refuse(error.message || say("web-bad-request"));
   thread.refresh();
   redraw();
+}
+
+// What has not left yet stays here. (Where Conch has it already, and only could not say so, it is shown all the same.)
+function withdraw(entry) {
+  drop(entry);
+  thread.unpend(entry);
+  redraw();
+  if (entry.body.text !== undefined) {
+    takeUp(entry);
+    announce(say("web-undone"));
+  }
+  if (document.activeElement === document.body) box.focus(); // the button has gone
+}
+
+// Its text is in the box again, or in that of the question that was edited.
+function takeUp(entry) {
+  const here = entry.conversation === state.conversation;
+  if (!(here && thread.reopen(entry))) giveBack(entry);
+}
+
+// The text of a question is in its box again, before what was typed there meanwhile. Once, though every tab gives it.
+function giveBack(entry) {
+  const here = entry.conversation === state.conversation;
+  const typed = here ? box.value : draft(entry.conversation);
+  const given = entry.body.text;
+  if (typed === given || typed.startsWith(`${given}\n\n`)) return;
+  const text = typed.trim() ? `${given}\n\n${typed}` : given;
+  if (here) write(text);
+  else keepDraft(entry.conversation, text);
 }
 
 async function undo(view) {
@@ -173,7 +218,7 @@ async function attempt(path, body) {
   try {
     return await call(path, body);
   } catch (error) {
-    refuse(error instanceof Refusal ? error.message : say("web-offline"));
+    refuse(error instanceof Refusal ? error.message : say("web-not-reached"));
     return null;
   }
 }
@@ -188,8 +233,10 @@ async function remove(conversation) {
   if (!(await askSure(say("web-delete"), say("web-delete-sure", { title }), say("web-delete")))) return;
   if ((await attempt(`/api/conversations/${conversation.id}/remove`, {})) === null) return;
   keepDraft(conversation.id, "");
-  if (conversation.id === state.conversation) fresh();
-  else at("new").focus();
+  if (conversation.id === state.conversation) {
+    thread.clear();
+    fresh();
+  } else at("new").focus();
 }
 
 async function forget() {
@@ -198,22 +245,28 @@ async function forget() {
   const answer = await attempt("/api/forget", {});
   if (answer === null) return;
   forgetTexts();
+  thread.clear();
+  write("");
   fresh();
-  banner(answer.sentence, { of: "forgotten" });
-  setTimeout(() => {
-    if (at("banner").dataset.of === "forgotten") banner("");
-  }, 8000);
+  notice(answer.sentence);
 }
 
 async function choosePersona(name) {
   if (state.conversations.some((one) => one.id === state.conversation)) {
-    await attempt(`/api/conversations/${state.conversation}/persona`, { persona: name });
+    const answer = await attempt(`/api/conversations/${state.conversation}/persona`, { persona: name });
+    if (answer === null) redraw(); // the one who answers as before
   } else state.persona = name;
 }
 
 async function chooseLanguage(code) {
+  try {
+    await speak(code);
+  } catch {
+    at("language").value = language();
+    refuse(say("web-not-reached"));
+    return;
+  }
   choose("language", code);
-  await speak(code);
   thread.repeat();
   refuse("");
   redraw();
@@ -237,14 +290,14 @@ function fresh() {
 
 function open(id) {
   closeSide();
+  thread.leave();
   state.conversation = id;
   state.persona = null;
   state.loaded = id === null;
-  thread.clear();
   choose("last", id);
   refuse("");
   write(draft(id ?? "new"));
-  for (const entry of outbox()) if (entry.conversation === id) thread.pend(entry);
+  for (const entry of outbox()) if (entry.conversation === id) pend(entry);
   redraw();
   toNewest();
   line.turn();
@@ -306,6 +359,15 @@ function banner(text, { of = "", act = "" } = {}) {
   at("banner").classList.toggle("shown", Boolean(text));
 }
 
+// For a while above the conversation.
+function notice(sentence) {
+  banner(sentence, { of: "notice" });
+  clearTimeout(noticed);
+  noticed = setTimeout(() => {
+    if (at("banner").dataset.of === "notice") banner("");
+  }, NOTICE_SECONDS * 1000);
+}
+
 // Said to those who listen: what state the answer is in, once each, never its words one by one.
 function announce(sentence) {
   if (at("live").textContent !== sentence) at("live").textContent = sentence;
@@ -314,26 +376,6 @@ function announce(sentence) {
 function tell(sentence) {
   announce("");
   setTimeout(() => announce(sentence), 50);
-}
-
-// The newest stays in sight for whoever is there; whoever reads further up is left alone.
-
-const atNewest = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
-
-function patch(change) {
-  const there = atNewest();
-  change();
-  if (there) toNewest();
-  else showNewest();
-}
-
-function toNewest() {
-  scroll.scrollTop = scroll.scrollHeight;
-  showNewest();
-}
-
-function showNewest() {
-  at("newest").hidden = atNewest();
 }
 
 // Beginning.
@@ -356,14 +398,16 @@ function listen() {
   at("stop").addEventListener("click", stop);
   at("new").addEventListener("click", fresh);
   at("new-here").addEventListener("click", fresh);
-  at("newest").addEventListener("click", toNewest);
   at("banner-act").addEventListener("click", () => line.now());
   at("data").addEventListener("click", () => showData(state.me.user));
   at("forget").addEventListener("click", forget);
   at("persona").addEventListener("change", (event) => choosePersona(event.target.value));
   at("language").addEventListener("change", (event) => chooseLanguage(event.target.value));
   at("theme").addEventListener("change", (event) => chooseTheme(event.target.value));
-  scroll.addEventListener("scroll", showNewest, { passive: true });
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // its address would be that of no conversation
+    box.focus();
+  });
   addEventListener("resize", () => fit(box));
   addEventListener("popstate", () => {
     if (addressed() !== state.conversation) open(addressed());
@@ -383,6 +427,7 @@ async function start() {
   at("language").value = language();
   at("theme").value = choice("theme") ?? "auto";
   listen();
+  at("slow").remove();
   at("app").hidden = false;
   const refusals = { "#key-wrong": "web-key-wrong", "#too-many-keys": "web-too-many-keys" };
   let key = refusals[location.hash] ? say(refusals[location.hash]) : "";
@@ -395,15 +440,20 @@ async function start() {
   const last = addressed() ?? choice("last");
   if (last && !addressed()) history.replaceState(null, "", `#/${last}`);
   open(last);
+  if (!navigator.cookieEnabled) {
+    banner(say("web-cookies"), { of: "cookies" });
+    return;
+  }
   await acquaint();
   line.run();
   if (!touch.matches) box.focus();
 }
 
 async function acquaint() {
+  whenIntroduced(introduced);
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
     try {
-      state.me = await introduce();
+      await introduce();
       redraw();
       return;
     } catch (error) {

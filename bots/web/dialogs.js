@@ -57,7 +57,7 @@ export function askKey(sentence = "") {
       try {
         await showKey(at("key").value.trim());
       } catch (error) {
-        at("key-refusal").textContent = error instanceof Refusal ? error.message : say("web-offline");
+        at("key-refusal").textContent = error instanceof Refusal ? error.message : say("web-not-reached");
         at("key").select();
         return;
       }

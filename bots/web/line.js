@@ -1,7 +1,7 @@
 // The line to Conch: the stream that is followed and found again, and the outbox that is emptied in order.
 
 import { drop, outbox, unsent } from "./kept.js";
-import { Broken, call, follow, introduce, Refusal } from "./net.js";
+import { Broken, call, follow, introduce, Refusal, Silence } from "./net.js";
 
 const WAITS = [0.3, 1, 2, 4, 8, 15]; // seconds between two tries, with some chance in them
 const MOST_FAILURES = 5; // of Conch itself at one entry, before the next have their turn
@@ -15,7 +15,7 @@ export class Line {
   #wake = () => {};
   #hiding = null;
   #resting = false;
-  up = false;
+  lost = false; // it is broken, and the person knows
 
   constructor(on) {
     this.#on = on;
@@ -55,6 +55,7 @@ export class Line {
       if (this.#resting) await new Promise((resolve) => (this.#wake = resolve));
       const following = (this.#following = new AbortController());
       let crowded = false;
+      let silent = false;
       try {
         await follow(
           this.#on.where(),
@@ -72,26 +73,30 @@ export class Line {
           following.signal,
         );
       } catch (error) {
+        silent = error instanceof Silence;
         if (error instanceof Refusal) await this.#refused(error);
       }
       if (following.signal.reason === "turned" || this.#resting) continue;
       if (crowded) {
         this.#resting = true;
-        this.up = false;
         this.#on.crowded();
         continue;
       }
-      this.up = false;
-      if (tries || !navigator.onLine) this.#on.down(); // a first break heals before it is worth a word
+      if (tries || silent || !navigator.onLine) this.#lose(); // a first break heals before it is worth a word
       await this.#pause(WAITS[Math.min(tries, WAITS.length - 1)]);
       tries += 1;
     }
   }
 
   #rise() {
-    this.up = true;
+    this.lost = false;
     this.#on.up();
     this.flush();
+  }
+
+  #lose() {
+    this.lost = true;
+    this.#on.down();
   }
 
   async #refused(error) {

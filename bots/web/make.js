@@ -38,6 +38,27 @@ export function parsed(html) {
   return template.content;
 }
 
+// Makes `old` the same as `made`, which is used up. What they have in common stays: a selection, the focus, where a
+// line of code was scrolled to. Buttons are let alone: they work on what is around them.
+export function become(old, made) {
+  for (const { name, value } of made.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) if (!made.hasAttribute(name)) old.removeAttribute(name);
+  const children = [...made.childNodes];
+  children.forEach((child, i) => {
+    const there = old.childNodes[i];
+    if (!there) old.append(child);
+    else if (there.nodeName !== child.nodeName) there.replaceWith(child);
+    else if (there.nodeType === Node.TEXT_NODE) rewrite(there, child.data);
+    else if (there.nodeName !== "BUTTON") become(there, child);
+  });
+  while (old.childNodes.length > children.length) old.lastChild.remove();
+}
+
+function rewrite(node, text) {
+  if (text.startsWith(node.data)) node.appendData(text.slice(node.length));
+  else node.data = text;
+}
+
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -13,6 +13,9 @@ export class Refusal extends Error {
 
 export class Unreachable extends Error {}
 
+// The connection stands, and nothing comes.
+export class Silence extends Unreachable {}
+
 // Conch was reached and failed; often the next try succeeds, but not for ever.
 export class Broken extends Unreachable {
   constructor(said) {
@@ -22,12 +25,19 @@ export class Broken extends Unreachable {
 }
 
 const CALL_SECONDS = 30;
+const HELLO_SECONDS = 10; // a stream greets at once
+const LATE_SECONDS = 10; // for a heartbeat
 const PASSING = [408, 425, 500, 502, 503, 504]; // the same call may succeed a moment later
 const PROXYS = [407, 408, 425, 429]; // what stands between says so, and may change its mind
 
 let onKeyNeeded = async () => {};
 export const whenKeyNeeded = (ask) => {
   onKeyNeeded = ask;
+};
+
+let onIntroduced = () => {};
+export const whenIntroduced = (hear) => {
+  onIntroduced = hear;
 };
 
 async function once(path, body) {
@@ -73,7 +83,9 @@ export function introduce() {
   introduction ??= (async () => {
     for (;;) {
       try {
-        return await once("/api/session", {});
+        const me = await once("/api/session", {});
+        onIntroduced(me);
+        return me;
       } catch (error) {
         if (error.cause_ !== "key-needed") throw error;
         await onKeyNeeded();
@@ -109,8 +121,9 @@ export async function follow({ conversation, count, mark }, on, signal) {
   const ending = new AbortController();
   const end = () => ending.abort();
   signal.addEventListener("abort", end, { once: true });
-  let patience = CALL_SECONDS;
-  let timer = setTimeout(end, patience * 1000);
+  const silent = () => ending.abort("silent");
+  let patience = HELLO_SECONDS;
+  let timer = setTimeout(silent, patience * 1000);
   try {
     const answer = await fetch(`/api/stream?${asked}`, {
       headers: { "Accept-Language": language() },
@@ -128,17 +141,18 @@ export async function follow({ conversation, count, mark }, on, signal) {
       const { done, value } = await reader.read();
       if (done) return;
       clearTimeout(timer);
-      timer = setTimeout(end, patience * 1000);
+      timer = setTimeout(silent, patience * 1000);
       const events = (rest + value).split("\n\n");
       rest = events.pop();
       for (const event of events) {
         const [name, data] = parse(event);
-        if (name === "hello") patience = data.heartbeat * 2 + 5; // two heartbeats missed: nobody is there
+        if (name === "hello") patience = data.heartbeat + LATE_SECONDS;
         if (name) on(name, data);
       }
     }
   } catch (error) {
-    throw error instanceof Refusal ? error : new Unreachable(error.message);
+    if (error instanceof Refusal) throw error;
+    throw ending.signal.reason === "silent" ? new Silence("nothing comes") : new Unreachable(error?.message);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", end);

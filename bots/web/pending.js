@@ -7,13 +7,21 @@ class OnItsWay {
   turn = null; // what Conch accepted it as
   missed = 0; // paths that did not have that turn
   #late = false;
+  #withdraw;
 
-  constructor(entry) {
+  constructor(entry, withdraw) {
     this.entry = entry;
+    this.#withdraw = withdraw;
   }
 
   get sentence() {
     return say(this.#late ? "web-unsent" : "web-sending");
+  }
+
+  // What can be done about it: nothing while it is under way, taken back once that takes long.
+  get ways() {
+    const withdraw = () => this.#withdraw(this.entry);
+    return this.#late ? [make("button.plain", { type: "button", onclick: withdraw }, say("web-undo"))] : [];
   }
 
   late() {
@@ -30,8 +38,8 @@ class OnItsWay {
 export class PendingQuestion extends OnItsWay {
   #state = make("p.state");
 
-  constructor(entry) {
-    super(entry);
+  constructor(entry, withdraw) {
+    super(entry, withdraw);
     this.element = make(
       "article.pending",
       {},
@@ -42,7 +50,7 @@ export class PendingQuestion extends OnItsWay {
   }
 
   speak() {
-    this.#state.textContent = this.sentence;
+    this.#state.replaceChildren(this.sentence, ...this.ways);
   }
 
   remove() {

@@ -21,7 +21,10 @@ export function drawList(conversations, current, on) {
 function line(conversation, current, on) {
   const title = conversation.title || say("web-untitled");
   const link = make("a", { href: `#/${conversation.id}`, dir: "auto", title }, title);
-  if (current) link.setAttribute("aria-current", "page");
+  if (current) {
+    link.setAttribute("aria-current", "page");
+    link.addEventListener("click", closeSide); // its address is there already, so nothing else would happen
+  }
   const rename = button("edit", say("web-rename-named", { title }), () => on.rename(conversation));
   const remove = button("trash", say("web-delete-named", { title }), () => on.remove(conversation));
   link.dataset.key = `open ${conversation.id}`;

@@ -1,10 +1,11 @@
 // The conversation: each question with its answer, patched in place so that what is read stays where it is.
 
-import { button, copy, icon, make, parsed } from "./make.js";
+import { become, button, copy, icon, make, parsed } from "./make.js";
 import { PendingChange, PendingQuestion } from "./pending.js";
 import { say } from "./words.js";
 
-// on: what the buttons do: {edit(view, text): was it taken?, regenerate(view), proceed(view), undo(view), tell(sentence)}.
+// on: what the buttons do: {edit(view, text): was it taken?, regenerate(view), proceed(view), undo(view),
+//      withdraw(entry), left(text): an edit whose question has gone, tell(sentence)}.
 export class Thread {
   #root;
   #on;
@@ -33,6 +34,12 @@ export class Thread {
     return !this.#shown.length && !this.#pending.size;
   }
 
+  // Another conversation comes next.
+  leave() {
+    for (const exchange of this.#shown) exchange.leave();
+    this.clear();
+  }
+
   clear() {
     this.#shown = [];
     this.#pending.clear();
@@ -56,7 +63,7 @@ export class Thread {
       exchange.draw(view);
       kept.push(exchange);
     }
-    for (const exchange of this.#shown) if (!kept.includes(exchange)) exchange.element.remove();
+    for (const exchange of this.#shown) if (!kept.includes(exchange)) exchange.leave();
     kept.forEach((exchange, i) => {
       if (this.#root.children[i] !== exchange.element) this.#root.insertBefore(exchange.element, this.#root.children[i] ?? null);
       exchange.newest(i === kept.length - 1);
@@ -77,7 +84,7 @@ export class Thread {
   // What is on its way: a question, or what changes a turn (`entry.target`).
   pend(entry) {
     if (this.#pending.has(entry.event)) return;
-    const pending = entry.target ? new PendingChange(entry) : new PendingQuestion(entry);
+    const pending = new (entry.target ? PendingChange : PendingQuestion)(entry, this.#on.withdraw);
     this.#pending.set(entry.event, pending);
     if (pending.element) this.#root.append(pending.element);
     this.#placePending();
@@ -172,12 +179,23 @@ class Exchange {
     this.#youHeading.textContent = say("web-you");
     this.#answerHeading.textContent = say("web-answer");
     for (const block of this.#answer.children) dress(block, this.#on);
+    if (this.editing) this.edit(this.#typed);
     this.#say();
     this.#buttons();
   }
 
   get editing() {
     return this.#question.classList.contains("editing");
+  }
+
+  get #typed() {
+    return this.#question.querySelector("textarea")?.value.trim() ?? "";
+  }
+
+  // It is no longer in the conversation.
+  leave() {
+    this.element.remove();
+    if (this.#typed && this.#typed !== this.#asked) this.#on.left(this.#typed);
   }
 
   // What a person reads as the question: also an edit that is on its way.
@@ -197,11 +215,10 @@ class Exchange {
 
   draw(view) {
     const changed = view.question !== this.view.question;
-    const ended = this.view.live && !view.live;
     this.view = view;
     if (changed && !this.#waiting) this.#ask();
     if (!view.live) this.#blocks(view.blocks);
-    if (ended || !view.live) this.#say("");
+    this.#say(view.live ? this.#told : "");
     this.#notes.replaceChildren(...(view.notes ?? []).map((note) => make("p", { className: view.ended }, note)));
     this.element.classList.toggle("live", view.live);
     this.element.dataset.turn = view.id;
@@ -222,9 +239,10 @@ class Exchange {
     this.#buttons();
   }
 
-  // Pressed: nothing more until Conch answers. (A disabled button would lose the focus.)
+  // Pressed: nothing more until Conch answers, but to copy. (A disabled button would lose the focus.)
   #busy() {
     for (const element of this.#bar.children) {
+      if (element.dataset.does === "copy") continue;
       element.setAttribute("aria-disabled", "true");
       element.onclick = null;
     }
@@ -234,14 +252,16 @@ class Exchange {
     this.#buttons();
   }
 
-  // Where the answer is; what is on its way comes first.
+  // Where the answer is; what is on its way comes first. The dots move as long as there is more to come.
   #say(told = this.#told) {
     this.#told = told;
+    const works = this.view.live && !this.#waiting;
     const state = this.#waiting?.sentence ?? told;
-    if (this.#state.dataset.state === state) return;
-    this.#state.dataset.state = state;
-    const dots = this.#waiting ? [] : [make("span.dots", { "aria-hidden": "true" }, make("i"), make("i"), make("i"))];
-    this.#state.replaceChildren(...(state ? [...dots, state] : []));
+    const now = `${works} ${state} ${this.#waiting?.entry.event ?? ""}`;
+    if (this.#state.dataset.state === now) return;
+    this.#state.dataset.state = now;
+    const dots = () => make("span.dots", { "aria-hidden": "true" }, make("i"), make("i"), make("i"));
+    this.#state.replaceChildren(...(works ? [dots()] : []), ...(state ? [state] : []), ...(this.#waiting?.ways ?? []));
   }
 
   #blocks(html) {
@@ -250,12 +270,8 @@ class Exchange {
       const old = this.#answer.children[i];
       const element = make("div.block", {}, parsed(block));
       dress(element, this.#on);
-      if (!old) this.#answer.append(element);
-      else {
-        const across = old.querySelector("pre")?.scrollLeft ?? 0;
-        old.replaceWith(element);
-        if (across) element.querySelector("pre")?.scrollTo({ left: across });
-      }
+      if (old) become(old, element);
+      else this.#answer.append(element);
     });
     while (this.#answer.children.length > html.length) this.#answer.lastElementChild.remove();
     this.#html = [...html];
@@ -287,12 +303,12 @@ class Exchange {
   }
 
   async #copy(element) {
-    tick(element, (await copy(this.view.text)), this.#on);
+    tick(element, await copy(this.view.text), this.#on);
   }
 
   // The question becomes a box with `text` in it; Enter asks it anew, Escape leaves it as it was.
   edit(text = this.#asked) {
-    const elsewhere = document.activeElement?.matches("textarea, input, dialog *"); // nobody is torn from what they write
+    const elsewhere = document.activeElement?.matches("textarea, input, select, dialog *"); // nobody is torn from what they write
     const box = make("textarea", { value: text, dir: "auto", rows: 1, "aria-label": say("web-edit-label") });
     const leave = () => {
       this.#ask();
@@ -318,7 +334,8 @@ class Exchange {
       }
     });
     box.addEventListener("input", () => fit(box));
-    this.#question.replaceChildren(box, choices);
+    const warning = this.#latest ? [] : [make("p.dim", {}, say("web-edit-earlier"))];
+    this.#question.replaceChildren(box, ...warning, choices);
     this.#question.classList.add("editing");
     this.#buttons();
     fit(box);

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from core.engine import Sampling
@@ -87,6 +88,21 @@ class LocalEngine:
         assert self._dead is not None
         return await asyncio.shield(self._dead)
 
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """The model's thread stands still, between two steps, until the block ends. What runs then goes on.
+
+        For whatever must have the GPU to itself. EngineError: the engine is not loaded, or closed.
+        """
+        await self.ready()
+        assert self._worker is not None
+        parked = self._worker.park()
+        try:
+            await parked
+            yield
+        finally:
+            self._worker.unpark()
+
     async def close(self) -> None:
         """End the thread and whatever still runs in it. Returns when no thread is left; also in the middle of loading.
 
@@ -110,11 +126,13 @@ class LocalEngine:
     def loaded(self, model: Loaded) -> None:
         """The model can generate."""
         self._prompt, self.description = model.prompt, model.description
-        self.slots, self.context_window = 1, model.context_window
-        if self._options.slots > 1:
-            log.warning("engine.slots is %d, but this engine answers one request at a time", self._options.slots)
+        self.slots, self.context_window = model.runner.rows, model.context_window
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
+
+    def resized(self, slots: int) -> None:
+        """The memory ran out: from now on so many at once."""
+        self.slots = slots
 
     def dead(self, sentence: str) -> None:
         """The thread is at its end for a reason that a new request cannot mend."""

@@ -1,4 +1,4 @@
-"""From options to a model that can run: which numbers it computes in, what goes on the GPU, 4 bit, offload.
+"""From options to a model that can run: which numbers it computes in, what goes where, 4 bit, offload, rows.
 
 Everything here runs in the engine's own thread.
 """
@@ -6,6 +6,7 @@ Everything here runs in the engine's own thread.
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
@@ -16,24 +17,21 @@ from typing import Any, cast
 
 import psutil  # type: ignore[import-untyped]  # comes without types
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from core.errors import EngineError
-from core.local.failure import first_line
+from core.local.failure import first_line, out_of_memory
 from core.local.options import LocalOptions, Progress
-from core.local.placement import Part, Place, place
-from core.local.weights import locate
-from core.prompt import OPENCHAT, ChatTokenizer, Prompt
+from core.local.placement import Part
+from core.local.plan import NF4_BITS, DoesNotFit, Free, Outline, Plan, Shape, Speeds
+from core.local.plan import plan as make_plan
+from core.local.runner import BatchRunner, SingleRunner, make_runner
+from core.local.weights import locate, named
+from core.prompt import ChatTokenizer, Prompt, openchat_template
 
 log = logging.getLogger(__name__)
-
-NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
-"""Per weight, with double quantization: 4 bits, one byte of scale per 64 weights, and a float per 256 scales."""
-WORKSPACE = 768 * 2**20
-"""Bytes kept free on the GPU for CUDA itself and what a forward pass needs besides the KV cache."""
-MEMORY_SHARE = 0.8
-"""Of the memory that is free, the most that weights take."""
 
 
 @dataclass(slots=True)
@@ -41,6 +39,8 @@ class Loaded:
     """A model that can run, with what its answers need. ``vocabulary`` is the number of ids that mean something."""
 
     model: Any
+    plan: Plan
+    runner: BatchRunner | SingleRunner
     prompt: Prompt
     decode: Callable[[Sequence[int]], str]
     context_window: int
@@ -48,6 +48,14 @@ class Loaded:
     end_ids: frozenset[int]
     device: torch.device
     description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a model computes with, and where."""
+
+    device: torch.device
+    dtype: torch.dtype
 
 
 def load(options: LocalOptions, progress: Progress) -> Loaded:
@@ -62,31 +70,42 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        plan = _plan(folder, config, options, device)
+        plan, numbers = _plan(folder, config, options, device)
+        outline = _outline(named(folder), plan, numbers)
+        description = described(outline)
+        log.debug("the plan: %s", description)
+        options.planned(outline)
         with _told(progress):
-            model = _model(folder, plan, options.offload_folder or options.cache_folder / "offload")
+            model = _model(folder, plan, numbers, options.offload_folder or options.cache_folder / "offload")
         openchat = "GPT4 Correct " in str(tokenizer.chat_template)
-        prompt = Prompt(cast(ChatTokenizer, tokenizer), OPENCHAT if openchat else None)
-    except torch.OutOfMemoryError as error:
-        raise EngineError(
-            f"{folder.name} does not fit: {first_line(error)}. End what else uses the GPU, set engine.quantization to "
-            "4bit or engine.context_window to fewer tokens, or choose a smaller model."
-        ) from error
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
-        raise EngineError(
-            f"The model in {folder} cannot be loaded ({first_line(error)}). Set engine.model "
-            "to a chat model that transformers knows, or delete the folder so that it is made again."
-        ) from error
+        prompt = Prompt(cast(ChatTokenizer, tokenizer), openchat_template(options.condition) if openchat else None)
+        runner = make_runner(model, plan, device=numbers.device, dtype=numbers.dtype)
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
+        raise _unloadable(folder, error) from error
     backend = tokenizer.backend_tokenizer
     return Loaded(
         model=model,
+        plan=plan,
+        runner=runner,
         prompt=prompt,
         decode=lambda ids: str(backend.decode(list(ids), skip_special_tokens=True)),
-        context_window=_context_window(config, options),
+        context_window=plan.length,
         vocabulary=min(prompt.size, _text(config).vocab_size),
         end_ids=_end_ids(model, tokenizer) | prompt.control_ids,
-        device=plan.device,
-        description=f"{folder.name}: {plan}",
+        device=numbers.device,
+        description=description,
+    )
+
+
+def _unloadable(folder: Path, error: Exception) -> EngineError:
+    if out_of_memory(error):
+        return EngineError(
+            f"{named(folder)} does not fit: {first_line(error)}. End what else uses the memory, set engine.quantization"
+            " to 4bit or engine.context_window to fewer tokens, or choose a smaller model."
+        )
+    return EngineError(
+        f"The model in {folder} cannot be loaded ({first_line(error)}). Set engine.model "
+        "to a chat model that transformers knows, or delete the folder so that it is made again."
     )
 
 
@@ -102,57 +121,101 @@ def _device(wanted: str) -> torch.device:
     return torch.device("cuda", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a model is going to run. No places: all of it in memory, without further ado."""
-
-    device: torch.device
-    dtype: torch.dtype
-    quantized: bool
-    places: dict[str, Place]
-
-    def __str__(self) -> str:
-        where = sorted({"GPU" if place == 0 else str(place) for place in self.places.values()}) or ["cpu"]
-        numbers = str(self.dtype).removeprefix("torch.")
-        return f"{'4 bit, ' if self.quantized else ''}{numbers} on {', '.join(where)}"
-
-
-def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device) -> Plan:
+def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device) -> tuple[Plan, Numbers]:
     """What goes where, from what is free now: the GPU first, then memory, then disk."""
     cuda = device.type == "cuda"
     quantized = options.quantization == "4bit" or (options.quantization == "auto" and cuda)
     dtype = _dtype(options.dtype, device)
-    memory = int(psutil.virtual_memory().available * MEMORY_SHARE)
-    if cuda:
-        gpu = torch.cuda.mem_get_info(device)[0] - WORKSPACE
-        gpu -= options.slots * _context_window(config, options) * kv_bytes(config, dtype)
-        places = place(_parts(config, dtype, quantized), max(gpu, 0), memory)
-        if 0 in places.values():
-            return Plan(device, dtype, quantized, places)
-        log.warning("The GPU has too little free memory for any part of %s: the CPU computes.", folder.name)
-        return _plan(folder, config, replace(options, quantization="none"), torch.device("cpu"))
-    if quantized:
-        if sum(part.on_gpu for part in _parts(config, dtype, quantized)) <= memory:
-            return Plan(device, dtype, quantized, {"": "cpu"})
-        log.warning("%s does not fit into memory in 4 bit, and what goes to disk has 16.", folder.name)
-    elif sum(file.stat().st_size for file in folder.glob("*.safetensors")) * max(1, dtype.itemsize // 2) <= memory:
-        return Plan(device, dtype, False, {})
-    return Plan(device, dtype, False, place(_parts(config, dtype, False), 0, memory))
+    shape = Shape(
+        tuple(_parts(config, dtype, quantized)), kv_bytes(config, dtype), _context(config, options), quantized
+    )
+    offload = options.offload_folder or options.cache_folder / "offload"
+    disk = shutil.disk_usage(next(place for place in (offload, *offload.absolute().parents) if place.exists())).free
+    gpu = _gpu_free(device) if cuda else 0
+    free = Free(gpu, psutil.virtual_memory().available, disk)
+    try:
+        plan = make_plan(shape, free, rows=options.slots, length=shape.context)
+    except DoesNotFit as error:
+        raise EngineError(
+            f"{named(folder)} fits neither GPU nor memory, and the rest of it needs {error.missing / 1e9:.1f} GB more "
+            f"on the disk of {offload}: make room there, set engine.offload_folder to another disk, or choose a "
+            "smaller model."
+        ) from error
+    if cuda and not plan.cuda:
+        log.warning("The GPU has too little free memory for any part of %s: the CPU computes.", named(folder))
+        return _plan(folder, config, replace(options, device="cpu", quantization="none"), torch.device("cpu"))
+    if quantized and not plan.quantized:
+        log.warning("%s does not fit into memory in 4 bit, and what goes to disk has 16.", named(folder))
+    if plan.rows < options.slots:
+        log.warning("engine.slots is %d, but there is room for %d requests at once", options.slots, plan.rows)
+    return plan, Numbers(device, dtype)
 
 
-def _model(folder: Path, plan: Plan, offload_folder: Path) -> Any:
+def _gpu_free(device: torch.device) -> int:
+    """Bytes that this process may still take of the GPU: what is free, within the share that it was given."""
+    free, total = torch.cuda.mem_get_info(device)
+    share = torch.cuda.get_per_process_memory_fraction(device)
+    return min(free, int(share * total) - torch.cuda.memory_reserved(device))
+
+
+def _outline(name: str, plan: Plan, numbers: Numbers) -> Outline:
+    dtype = str(numbers.dtype).removeprefix("torch.")
+    return Outline(name, dtype, plan, 1 / plan.step_seconds(_speeds(numbers.device)))
+
+
+def described(outline: Outline) -> str:
+    """The plan in a line of the log."""
+    plan = outline.plan
+    where, bits = "GPU" if plan.cuda else "CPU", "4 bit, " if plan.quantized else ""
+    parts = [f"{outline.model}: {bits}{outline.dtype} on the {where}, {plan.weights / 1e9:.1f} GB"]
+    parts += [
+        f"{size / 1e9:.1f} GB of it {place}"
+        for size, place in zip(plan.offloaded, ("in memory", "on disk"), strict=True)
+        if size
+    ]
+    parts.append(f"{plan.rows} at once with {plan.length} tokens each, {plan.kept + plan.spilled} more kept")
+    parts.append(f"about {outline.rate:.0f} tokens/s for one")
+    return "; ".join(parts)
+
+
+def _speeds(device: torch.device) -> Speeds:
+    """Bandwidths, measured by copies; that of the disk is a guess."""
+    size = 64 * 2**20
+    one, other = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2))
+    memory = 2 * size / _seconds(lambda: one.copy_(other), device)  # a copy reads and writes
+    if device.type != "cuda":
+        return Speeds(memory)
+    there = torch.zeros(size, dtype=torch.uint8).pin_memory()
+    return Speeds(memory, bus=size / _seconds(lambda: one.copy_(there, non_blocking=True), device))
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """The shortest of a few runs."""
+    took = []
+    for _ in range(4):
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        began = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        took.append(time.perf_counter() - began)
+    return min(took)
+
+
+def _model(folder: Path, plan: Plan, numbers: Numbers, offload_folder: Path) -> Any:
     """The model, where it is going to run."""
-    arguments: dict[str, Any] = {"dtype": plan.dtype}
+    arguments: dict[str, Any] = {"dtype": numbers.dtype}
     if plan.quantized:
         arguments["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=plan.dtype,
+            bnb_4bit_compute_dtype=numbers.dtype,
             # Lets parts be off the GPU, in 16 bit. Where all is on the CPU it would leave all of it unquantized.
             llm_int8_enable_fp32_cpu_offload=len(set(plan.places.values())) > 1,
         )
-    if plan.places:
+    if plan.quantized or plan.places != {"": "cpu"}:
         arguments["device_map"] = plan.places
         arguments["offload_folder"] = str(offload_folder)
     model = AutoModelForCausalLM.from_pretrained(
@@ -202,12 +265,14 @@ def _parts(config: Any, dtype: torch.dtype, quantized: bool) -> list[Part]:
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
     lists = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.ModuleList)]
     layers_name, layers = max(lists, key=lambda entry: sum(weight.numel() for weight in entry[1].parameters()))
-    parts, counted = [], set()
+    parts: list[Part] = []
+    owners: dict[int, str] = {}
     for name, module in _around(model, layers_name):
-        weights = [weight for weight in module.parameters() if id(weight) not in counted]
-        counted |= {id(weight) for weight in weights}  # tied weights count once
-        size = sum(weight.numel() for weight in weights) * dtype.itemsize
-        parts.append(Part(name, size, size))
+        size, like = 0, ""
+        for weight in module.parameters():
+            if (like := owners.setdefault(id(weight), name)) == name:  # tied weights count once
+                size += weight.numel() * dtype.itemsize
+        parts.append(Part(name, size, size, "" if size else like))
     for number, layer in enumerate(layers):
         linear = sum(module.weight.numel() for module in layer.modules() if isinstance(module, torch.nn.Linear))
         every = sum(weight.numel() for weight in layer.parameters())
@@ -227,7 +292,7 @@ def _around(model: Any, layers_name: str, prefix: str = "") -> Iterator[tuple[st
             yield full, module
 
 
-def _context_window(config: Any, options: LocalOptions) -> int:
+def _context(config: Any, options: LocalOptions) -> int:
     """Tokens of prompt and answer that one request may have."""
     own = int(getattr(_text(config), "max_position_embeddings", 0) or 2048)
     if options.context_window > own:
@@ -258,11 +323,15 @@ def _told(progress: Progress) -> Iterator[None]:
     before = transformers_logging.set_tqdm_hook(hook)
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    placing = logging.getLogger("accelerate")  # tells that parts were offloaded, which the plan has said
+    level = placing.level
+    placing.setLevel(logging.ERROR)
     try:
         yield
     finally:
         transformers_logging.set_tqdm_hook(before)
         transformers_logging.set_verbosity(verbosity)
+        placing.setLevel(level)
 
 
 class _Told:

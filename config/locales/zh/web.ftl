@@ -33,7 +33,7 @@ web-send = 发送
 web-stop = 停止
 web-newest = 跳到最新
 web-empty-title = 您想知道什么？
-web-empty-text = 这里由一块显卡上的一个模型轮流回答每个人。如果前面有人，会告诉您还有几位、大约要等多久。
+web-empty-text = 这里由一个模型轮流回答每个人。如果前面有人，会告诉您还有几位、大约要等多久。
 web-fine-print = 模型说的不一定对，重要的内容请自行核实。
 web-hint-enter = 按 Enter 发送，按 Shift + Enter 换行。
 web-weak-language = 这个模型最擅长英语，其他语言稍弱。
@@ -49,6 +49,7 @@ web-answering = 正在回答。
 web-answered = 回答完毕。
 web-edit = 编辑
 web-edit-label = 编辑您的问题
+web-edit-earlier = 这个问题之后的对话将不再显示。
 web-copy = 复制
 web-copy-code = 复制代码
 web-copied = 已复制
@@ -62,10 +63,13 @@ web-code = 代码
 ## 连接
 
 web-offline = 连接不上 Conch，正在重试……
+web-not-reached = 没能连上 Conch，请再试一次。
 web-try-now = 立即重试
 web-back = 连接已恢复。
 web-crowded = Conch 在许多标签页中打开，这个页面先休息了。
 web-wake = 在这里继续
+web-stranger = Cookie 已丢失，Conch 不再认得这个浏览器，之前的对话无法在这里显示。
+web-cookies = Conch 需要 Cookie 才能再次认出这个浏览器，请为此页面启用后刷新。
 
 ## 我的数据
 
@@ -98,6 +102,6 @@ web-too-many-sessions = 您的网络新来的访客太多，请在{ $time }后�
 
 ## 终端
 
-web-port-taken = { $host } 的端口 { $port } 已被占用。请结束占用它的程序，或换一个 web.port。
+web-port-taken = { $host } 的端口 { $port } 已被占用。请结束占用它的程序，或换一个 web.port，例如 CONCH_WEB__PORT={ $other }。
 web-port-forbidden = 当前系统用户不能使用 { $host } 的端口 { $port }。请把 web.port 设为 1024 以上。
 web-host-unknown = 这台机器无法在 { $host } 的端口 { $port } 上接收连接。请把 web.host 设为本机的地址，例如 127.0.0.1。

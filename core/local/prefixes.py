@@ -1,0 +1,160 @@
+"""What was computed for earlier requests and is kept: the beginning of a next turn, a persona that many share.
+
+Keys and values are kept in blocks of a pool whose size the plan has set, so that nothing grows and nothing is
+scattered; prefixes that begin alike share their blocks. The least recently used goes first: on a GPU to a pool in the
+host's memory if that is there, and from there away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.local.kv_cache import Rows, zeros
+from core.local.schedule import common
+
+BLOCK = 16
+"""Positions of a block."""
+SHORTEST = 8
+"""Tokens that are worth keeping: fewer are computed again as fast as they are found and copied."""
+
+
+class Pool:
+    """Blocks of keys and values, each with a count of those who hold it.
+
+    ``store`` has the shape [layers, keys and values, blocks, positions, heads, size].
+    """
+
+    def __init__(self, rows: Rows, positions: int, device: torch.device) -> None:
+        layers, both, _, _, heads, size = rows.store.shape
+        shape = layers, both, positions // BLOCK, BLOCK, heads, size
+        pinned = device.type == "cpu" and rows.store.device.type == "cuda"
+        self.store = (
+            torch.zeros(shape, dtype=rows.store.dtype, pin_memory=True)
+            if pinned
+            else zeros(shape, rows.store.dtype, device)
+        )
+        self.free = list(range(shape[2]))[::-1]
+        self._holders = [0] * shape[2]
+
+    def hold(self, blocks: Iterable[int]) -> None:
+        """Somebody more holds these."""
+        for block in blocks:
+            self._holders[block] += 1
+
+    def release(self, blocks: Iterable[int]) -> None:
+        """Somebody does not hold these any more."""
+        for block in blocks:
+            self._holders[block] -= 1
+            if not self._holders[block]:
+                self.free.append(block)
+
+    def index(self, blocks: list[int], device: torch.device) -> Tensor:
+        """Their numbers, for a tensor on ``device``."""
+        return torch.tensor(blocks, dtype=torch.long).to(device)
+
+
+@dataclass(slots=True, eq=False)
+class Prefix:
+    """Ids, and the blocks of ``pool`` that hold their keys and values, in order."""
+
+    ids: list[int]
+    blocks: list[int]
+    pool: Pool
+
+
+class Prefixes:
+    """What is kept of ``rows``: at most ``here`` positions where they are, ``away`` in a GPU's host's memory."""
+
+    def __init__(self, rows: Rows, here: int, away: int = 0) -> None:
+        self._rows = rows
+        self._here = Pool(rows, here, rows.store.device)
+        self._away = Pool(rows, away, torch.device("cpu")) if away >= BLOCK else None
+        self._kept: list[Prefix] = []  # the least recently used first
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
+    def best(self, ids: list[int]) -> tuple[Prefix | None, int]:
+        """What begins most like ``ids``, and for how many ids."""
+        found, longest = None, 0
+        for prefix in self._kept:
+            if longest < min(len(prefix.ids), len(ids)) and prefix.ids[longest] == ids[longest]:
+                alike = common(prefix.ids, ids)
+                if alike > longest:
+                    found, longest = prefix, alike
+        return found, longest
+
+    def copy_in(self, prefix: Prefix, row: int, count: int) -> None:
+        """The first ``count`` positions of a row become those of ``prefix``, which is now the most recently used."""
+        self._kept.remove(prefix)
+        self._kept.append(prefix)
+        pool, device = prefix.pool, self._rows.store.device
+        blocks = pool.index(prefix.blocks[: -(-count // BLOCK)], pool.store.device)
+        states = pool.store.index_select(2, blocks).flatten(2, 3)[:, :, :count]
+        self._rows.store[:, :, row, :count] = states.to(device, non_blocking=True)
+
+    def keep(self, ids: list[int], row: int) -> None:
+        """Keep what a row holds for ``ids``; what is no more than their beginning goes, and whatever is too much."""
+        if not SHORTEST <= len(ids) <= self._rows.length:
+            return
+        other, alike = self.best(ids)
+        if alike == len(ids):
+            return
+        shared = other.blocks[: alike // BLOCK] if other is not None and other.pool is self._here else []
+        self._here.hold(shared)
+        for prefix in [prefix for prefix in self._kept if common(prefix.ids, ids) == len(prefix.ids)]:
+            self._drop(prefix)
+        wanted = -(-len(ids) // BLOCK) - len(shared)
+        while len(self._here.free) < wanted:
+            if (oldest := next((prefix for prefix in self._kept if prefix.pool is self._here), None)) is None:
+                self._here.release(shared)
+                return
+            self._make_way(oldest)
+        blocks = [self._here.free.pop() for _ in range(wanted)]
+        self._here.hold(blocks)
+        self._copy_out(row, len(shared) * BLOCK, blocks)
+        self._kept.append(Prefix(ids, shared + blocks, self._here))
+
+    def drop(self) -> bool:
+        """Nothing is kept any more, and the memory is given back for good; False where there was none to give."""
+        had = self._here.store.numel() > 0
+        self._kept.clear()
+        self._away = None
+        self._here.store = torch.empty(0)
+        self._here = Pool(self._rows, 0, self._rows.store.device)
+        return had
+
+    def _copy_out(self, row: int, start: int, blocks: list[int]) -> None:
+        """Positions of a row from ``start`` on fill ``blocks``; what is behind its end, in the last, means nothing."""
+        end = min(start + len(blocks) * BLOCK, self._rows.length)
+        whole = (end - start) // BLOCK
+        states, pool = self._rows.store[:, :, row, start:end], self._here.store
+        layers, both, _, heads, size = states.shape
+        index = self._here.index(blocks, pool.device)
+        pool[:, :, index[:whole]] = states[:, :, : whole * BLOCK].reshape(layers, both, whole, BLOCK, heads, size)
+        if whole < len(blocks):
+            pool[:, :, index[whole], : end - start - whole * BLOCK] = states[:, :, whole * BLOCK :]
+
+    def _make_way(self, prefix: Prefix) -> None:
+        """To the host's memory if there is room for it, else away."""
+        away = self._away
+        if away is None or len(prefix.blocks) > away.store.shape[2]:
+            self._drop(prefix)
+            return
+        while len(away.free) < len(prefix.blocks):
+            self._drop(next(other for other in self._kept if other.pool is away))
+        blocks = [away.free.pop() for _ in prefix.blocks]
+        away.hold(blocks)
+        index = self._here.index(prefix.blocks, self._here.store.device)
+        away.store[:, :, away.index(blocks, away.store.device)] = self._here.store.index_select(2, index).to("cpu")
+        self._here.release(prefix.blocks)
+        prefix.blocks, prefix.pool = blocks, away
+
+    def _drop(self, prefix: Prefix) -> None:
+        self._kept.remove(prefix)
+        prefix.pool.release(prefix.blocks)

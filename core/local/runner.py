@@ -1,0 +1,230 @@
+"""Runs the model for one step: many rows at once where its attention allows, else one request at a time.
+
+Both runners have the same face, so that the worker does not know which one it has.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from core.local.failure import first_line, out_of_memory
+from core.local.graphs import Graphs
+from core.local.kv_cache import ATTENTION, Layout, Rows
+from core.local.plan import Plan
+from core.local.prefixes import Prefixes
+from core.local.schedule import Segment, common
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 0.02
+"""How far the scores of the batched step may be from the model's own, in parts of their range: rounding is far below
+that in every number format, another kind of attention far above."""
+PROBE = 24
+"""Tokens that the two are compared on."""
+
+
+class Runner(Protocol):
+    """Rows of a KV cache, numbered from 0, and the step over them."""
+
+    rows: int
+    drafts: bool
+    """May a segment of a row that answers hold guesses?"""
+
+    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
+        """Row ``row`` will hold ``ids``; its first ``count`` positions come from row ``source``, or what is kept."""
+
+    def kept(self, ids: list[int]) -> int:
+        """How many of the first ``ids`` are kept from earlier requests."""
+
+    def forward(self, segments: Sequence[Segment]) -> Tensor:
+        """Compute the segments, one a row; the scores wanted of each in turn, of shape [wanted in all, vocabulary]."""
+
+    def keep(self, row: int, ids: list[int]) -> None:
+        """Row ``row`` holds ``ids`` and nobody needs it any more: keep that for later."""
+
+    def move(self, source: int, target: int, count: int) -> None:
+        """Row ``target`` becomes what row ``source`` is, ``count`` positions long."""
+
+    def clear(self, row: int, count: int) -> None:
+        """The first ``count`` positions of row ``row`` may not be numbers: nothing of them may stay."""
+
+    def shed(self) -> bool:
+        """Give back the memory of what is kept; False where there was none."""
+
+    def shrink(self, rows: int) -> None:
+        """Have so many rows only; the first ones stay as they are."""
+
+
+class BatchRunner:
+    """All rows in one step, whatever each of them needs."""
+
+    drafts = True
+
+    def __init__(self, model: Any, cache: Rows, prefixes: Prefixes) -> None:
+        self.model, self.cache, self.prefixes = model, cache, prefixes
+        self.rows = cache.store.shape[2]
+        self._graphs = Graphs(model, cache) if cache.store.device.type == "cuda" else None
+
+    def kept(self, ids: list[int]) -> int:
+        return self.prefixes.best(ids)[1]
+
+    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
+        if source is not None:
+            self.cache.move(source, row, count)
+        elif count:
+            prefix, alike = self.prefixes.best(ids)
+            assert prefix is not None
+            assert alike >= count
+            self.prefixes.copy_in(prefix, row, count)
+
+    def forward(self, segments: Sequence[Segment]) -> Tensor:
+        if self._graphs is not None and (replayed := self._graphs.forward(segments)) is not None:
+            return replayed
+        layout = self.cache.layout = Layout(segments, self.cache)
+        output = self.model(
+            input_ids=layout.ids,
+            position_ids=layout.positions,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=layout.wanted,
+            layout=layout,
+        )
+        scores: Tensor = output.logits[0]
+        return scores
+
+    def keep(self, row: int, ids: list[int]) -> None:
+        self.prefixes.keep(ids, row)
+
+    def move(self, source: int, target: int, count: int) -> None:
+        self.cache.move(source, target, count)
+
+    def clear(self, row: int, count: int) -> None:
+        self.cache.clear(row, count)
+
+    def shed(self) -> bool:
+        return self.prefixes.drop()
+
+    def shrink(self, rows: int) -> None:
+        if self._graphs is not None:
+            self._graphs.drop()
+        self.cache.shrink(rows)
+        self.rows = rows
+
+
+class SingleRunner:
+    """One request at a time, with the model's own cache: for models whose attention is of another kind."""
+
+    drafts = False
+
+    def __init__(self, model: Any, device: torch.device) -> None:
+        self.model = model
+        self.rows = 1
+        self._device = device
+        self._cache: Any = None
+        self._ids: list[int] = []
+
+    def kept(self, ids: list[int]) -> int:
+        return common(self._ids, ids) if self._cache is not None and _can_be_cut(self._cache) else 0
+
+    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
+        from transformers import DynamicCache
+
+        if count:
+            if count < len(self._ids):
+                self._cache.crop(count - len(self._ids))
+        else:
+            self._cache = DynamicCache(config=self.model.config)
+        self._ids = ids[:count]
+
+    def forward(self, segments: Sequence[Segment]) -> Tensor:
+        (segment,) = segments
+        tokens = torch.tensor([list(segment.ids)], device=self._device)
+        output = self.model(
+            input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=max(segment.wanted, 1)
+        )
+        self._ids = [*self._ids, *segment.ids]
+        scores: Tensor = output.logits[0, : segment.wanted] if segment.wanted else output.logits[0, :0]
+        return scores
+
+    def keep(self, row: int, ids: list[int]) -> None:
+        """It is: until the next request begins."""
+
+    def move(self, source: int, target: int, count: int) -> None:
+        raise AssertionError("there is only one row")
+
+    def clear(self, row: int, count: int) -> None:
+        self._cache, self._ids = None, []
+
+    def shed(self) -> bool:
+        return False
+
+    def shrink(self, rows: int) -> None:
+        raise AssertionError("there is only one row")
+
+
+def _can_be_cut(cache: Any) -> bool:
+    """Whether tokens can be taken off the end of a cache: not with a sliding window or a recurrent state."""
+    from transformers.cache_utils import DynamicLayer
+
+    return all(type(layer) is DynamicLayer for layer in cache.layers)
+
+
+def make_runner(model: Any, plan: Plan, *, device: torch.device, dtype: torch.dtype) -> BatchRunner | SingleRunner:
+    """A runner with the plan's rows; with one row of the model's own where its attention is of a kind that cannot be
+    shared: its own scores and those of the batched step are compared.
+    """
+    own = model.config._attn_implementation
+    tokens = [(7 * place + 3) % model.config.get_text_config().vocab_size for place in range(min(PROBE, plan.length))]
+    try:
+        expected = _own_scores(model, tokens, device)
+        model.set_attn_implementation(ATTENTION)
+        rows = _rows(model.config.get_text_config(), plan.rows, plan.length, device, dtype)
+        runner = BatchRunner(model, rows, Prefixes(rows, plan.kept, plan.spilled))
+        found = _probed(runner, tokens)
+        if (found - expected).abs().max() > TOLERANCE * (expected.max() - expected.min()):
+            raise NotImplementedError("the scores differ")
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        log.warning(
+            "This model answers one request at a time, as its attention is of its own kind: %s", first_line(error)
+        )
+        model.set_attn_implementation(own)
+        return SingleRunner(model, device)
+    return runner
+
+
+def _rows(config: Any, rows: int, length: int, device: torch.device, dtype: torch.dtype) -> Rows:
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
+    if rope in ("dynamic", "longrope"):  # what such a model makes of a position depends on the longest of the batch
+        raise NotImplementedError(f"positions of the kind {rope}")
+    return Rows(config.num_hidden_layers, rows, length, heads, size, dtype=dtype, device=device)
+
+
+def _own_scores(model: Any, tokens: Sequence[int], device: torch.device) -> Tensor:
+    output = model(input_ids=torch.tensor([tokens], device=device), use_cache=False, logits_to_keep=1)
+    scores: Tensor = output.logits[0].float()
+    return scores
+
+
+def _probed(runner: BatchRunner, tokens: Sequence[int]) -> Tensor:
+    """The last scores of ``tokens``, computed in the ways of a step: from nothing, behind a beginning, one by one, and
+    beside another row."""
+    half, last = len(tokens) // 2, len(tokens) - 1
+    beside = runner.rows > 1
+    steps = [(0, half), (half, last), (last, len(tokens))]
+    for begin, end in steps:
+        segments = [Segment(0, begin, tokens[begin:end], 1)]
+        if beside:
+            segments.append(Segment(1, begin, tokens[begin:end], 1))
+        scores = runner.forward(segments)
+    for row in range(1 + beside):
+        runner.clear(row, len(tokens))
+    return scores.float()
