@@ -15,6 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,8 +132,11 @@ def doctor() -> int:
             findings.append(Finding("good", "doctor-personas", {"names": ", ".join(load_personas(settings))}))
         except ConchError as error:
             findings.append(Finding("bad", "doctor-personas-bad", {"why": str(error)}))
-    pid = holder(settings.data_dir) if asyncio.run(control.answers(settings.data_dir)) else None
-    return report([*findings, *examine(settings, os.environ, pid)], say)
+    pid, fronts = None, {}
+    with suppress(control.NotRunning, control.Failed):  # a Conch of somebody else's tells us nothing
+        fronts = asyncio.run(control.call(settings.data_dir, "health"))["fronts"]
+        pid = holder(settings.data_dir)
+    return report([*findings, *examine(settings, os.environ, pid, fronts)], say)
 
 
 def config() -> int:

@@ -7,9 +7,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +17,7 @@ import config
 from bots import console, control, logs
 from bots.bench import measure, told
 from bots.folder import hold
+from bots.fronts import UP
 from bots.health import Health
 from bots.lifetimes import first, stopping
 from bots.loading import Loading
@@ -42,6 +43,7 @@ SCRIPTED_WINDOW = 8192
 """Tokens (words) of the scripted engine's context window where the settings leave it to the model."""
 
 
+Hook = Callable[[Mapping[str, str], bytes], Awaitable[int]]
 EngineMaker = Callable[[Settings, Loading], AbstractAsyncContextManager[Engine]]
 
 
@@ -55,6 +57,8 @@ class Core:
     engine: Engine
     health: Health
     metrics: Metrics
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    """What the page's server serves at /hooks/<name>, for fronts that are called by their platforms."""
 
 
 # conch run
@@ -188,7 +192,6 @@ async def open_fronts(
                 tell(say("console-no-front", name=front.name.capitalize()))
                 continue
             await stack.enter_async_context(front.connect(settings, core, wording, say, redact))
-            core.health.fronts[front.name] = "up"
         yield
 
 
@@ -210,12 +213,17 @@ async def connect_web(
         language=language(settings, wording),
     )
 
-    def ended() -> None:
-        core.health.fronts["web"] = "ended"
-
+    report = core.health.front("web")
     async with web.connect(
-        core.chat, wording, options, health=core.health, metrics=core.metrics.text, ended=ended
+        core.chat,
+        wording,
+        options,
+        health=core.health,
+        metrics=core.metrics.text,
+        ended=lambda: report("ended: failure"),
+        hooks=core.hooks,
     ) as front:
+        report(UP)
         if front.key is not None:
             redact.hide(front.key)
         for name, text in web_access.files(settings.data_dir).items():  # so that a backup brings them along
@@ -229,10 +237,32 @@ async def connect_web(
         yield
 
 
+@asynccontextmanager
+async def connect_telegram(
+    settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
+) -> AsyncIterator[None]:
+    """The bot on Telegram, there or on its way there."""
+    from bots import telegram_bot, telegram_front  # their library is imported only where there is a token
+
+    chosen = settings.telegram
+    assert chosen.token is not None
+    options = telegram_bot.TelegramOptions(
+        chosen.token.get_secret_value(),
+        telegram_front.Look(chosen.api, drafts=chosen.drafts, rich=chosen.rich),
+        webhook=chosen.webhook,
+        language="" if settings.language == "auto" else settings.language,
+        everything=frozenset(int(name.partition(":")[2]) for name in chosen.answer_all),
+        retention_days=settings.store.retention_days,
+    )
+    ground = telegram_bot.Ground(core.chat, core.store, wording, core.hooks, say, tell)
+    async with telegram_bot.connect(ground, options, core.health.front("telegram")):
+        yield
+
+
 FRONTS = (
     Front("web", "web:", lambda settings: settings.web.enabled, connect_web),
     Front("discord", "discord:", lambda settings: settings.discord.token is not None, None),
-    Front("telegram", "telegram:", lambda settings: settings.telegram.token is not None, None),
+    Front("telegram", "telegram:", lambda settings: settings.telegram.token is not None, connect_telegram),
 )
 
 
@@ -352,10 +382,15 @@ async def restore(settings: Settings, file: Path) -> Path | None:
 
 def methods(core: Core) -> dict[str, control.Method]:
     """What another process may ask of a running Conch."""
+
+    async def health() -> object:
+        return core.health()
+
     return {
         **store_methods(core.store),
         **{name: getattr(core.chat, name) for name in METHODS},
         "stats": core.chat.stats,
+        "health": health,
     }
 
 

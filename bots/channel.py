@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bots.pacing import Pace
 from bots.splitting import Part
@@ -25,6 +25,10 @@ class RetryAfter(ChannelError):
 
 class Gone(ChannelError):
     """The message or its chat is no more, or not ours to write in: the answer cannot be shown."""
+
+
+class Lost(ChannelError):
+    """The messages are no more where they were, their chat is: they have to be sent anew."""
 
 
 class Unchanged(ChannelError):
@@ -61,3 +65,23 @@ class Channel(Protocol):
 
     async def typing(self) -> None:
         """Show that something is being written."""
+
+
+@runtime_checkable
+class FillsFiles(Protocol):
+    """What a Channel does besides, whose platform can put a file in a message's place: the message is reserved first,
+    so that a file, too, is never there twice."""
+
+    async def fill_file(self, ref: str, name: str, data: bytes, caption: str) -> None:
+        """The message becomes a file."""
+
+
+@runtime_checkable
+class Drafts(Protocol):
+    """What a Channel does besides, whose platform shows growing text apart from the message that is reserved for it."""
+
+    async def draft(self, number: int, part: Part) -> None:
+        """Show the text of a part as it grows."""
+
+    async def settle(self, ref: str, part: Part, buttons: Sequence[Button]) -> str:
+        """The final text, in a message instead of the reserved one; its ref. A crash right after leaves both."""

@@ -16,10 +16,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from packaging.requirements import Requirement
 
+from bots.fronts import UNREACHABLE, UP
 from bots.machine import Gpu, ask_gpu, ask_memory, ask_torch, at_home, existing, is_there, listed, user_name
 from bots.plan import Wish, examined
 from bots.terminal import shows
@@ -88,10 +90,14 @@ def installation() -> Iterator[Finding]:
     yield Finding("good" if recent else "bad", "doctor-sqlite" if recent else "doctor-sqlite-bad", values)
 
 
-def examine(settings: Settings, environ: Mapping[str, str], pid: int | None) -> Iterator[Finding]:
-    """Everything that depends on the settings. ``pid`` is the Conch that runs on this data folder, if one does."""
+def examine(
+    settings: Settings, environ: Mapping[str, str], pid: int | None, states: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Finding]:
+    """Everything that depends on the settings. ``pid`` is the Conch that runs on this data folder, if one does, and
+    ``states`` is how its fronts are."""
     yield packages(wanted_packages(local=settings.engine.kind == "local"), installed)
     yield from tokens(settings, environ)
+    yield from fronts(states)
     yield from folder(settings.data_dir, pid)
     if not pid and (found := database(settings.data_dir / NAME)):
         yield found
@@ -184,6 +190,18 @@ def tokens(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("warning", "doctor-token-named", {"name": name, "variable": variable, "right": right})
         else:
             yield Finding("good", "doctor-token-off", {"name": name})
+
+
+def fronts(states: Mapping[str, str]) -> Iterator[Finding]:
+    """How the bots of the Conch that runs are, by what they report of themselves."""
+    for name, state in states.items():
+        values = {"name": name.capitalize(), "why": state.partition(": ")[2]}
+        if state == UP:
+            yield Finding("good", "doctor-front-up", values)
+        elif state == UNREACHABLE:
+            yield Finding("warning", "doctor-front-unreachable", values)
+        else:
+            yield Finding("bad", "doctor-front-ended", values)
 
 
 def folder(path: Path, pid: int | None) -> Iterator[Finding]:

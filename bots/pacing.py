@@ -35,13 +35,15 @@ class Rate:
     """How often one chat may be called, in seconds between two calls and in calls a minute; 0 = no limit.
 
     ``preview`` and ``line`` are intervals of their own for growing text and for moves in the line. ``typing``: how long
-    the platform shows it; infinite = show it once per answer, 0 = never.
+    the platform shows it; infinite = show it once per answer, 0 = never. ``opening``: it is shown right before an
+    answer's first message, for which the platform must let two calls in a row pass, if the whole bot has room for it.
     """
 
     interval: float = 1.0
     preview: float = 0.0
     line: float = 0.0
     typing: float = 5.0
+    opening: bool = False
     calls_per_minute: int = 0
     previews_per_minute: int = 0
 
@@ -52,6 +54,7 @@ class Pacing:
     def __init__(self, rate: float, period: float = 1.0, clock: Callable[[], float] = monotonic) -> None:
         self.clock = clock
         self._budget = Throttler(max(int(rate), 1), period) if rate else None
+        self._period, self._spent = period, deque[float](maxlen=max(int(rate), 1))
         self._chats: WeakValueDictionary[str, Pace] = WeakValueDictionary()
         self._recent: dict[str, Pace] = {}
         self._waiting: dict[Pace, None] = {}
@@ -72,6 +75,22 @@ class Pacing:
         """No calls at all for so long: the platform has said so for the whole bot."""
         self._resumes = max(self._resumes, self.clock() + seconds)
 
+    async def spare(self) -> bool:
+        """See ``Pace.spare``."""
+        if self._budget is None:
+            return True
+        full = len(self._spent) == self._spent.maxlen and self._spent[0] > self.clock() - self._period
+        if full or any(pace.waiting for pace in self._waiting):
+            return False
+        await self._spend()
+        return True
+
+    async def _spend(self) -> None:
+        """Take one call out of the budget of all chats."""
+        if self._budget is not None:
+            await self._budget.acquire()  # type: ignore[no-untyped-call]  # the library's signature has no types
+            self._spent.append(self.clock())
+
     def want(self, pace: Pace) -> None:
         """Somebody waits in this chat, or waits for something else now."""
         self._waiting[pace] = None
@@ -90,9 +109,9 @@ class Pacing:
             self._moved.clear()
             ready, wake = self._ready()
             for slot in ready:
-                if self._budget is not None and not paid:
-                    await self._budget.acquire()  # type: ignore[no-untyped-call]  # the library's signature has no types
-                    paid = True
+                if not paid:
+                    await self._spend()
+                    paid = self._budget is not None
                 if self._moved.is_set():
                     break  # somebody more urgent may have come meanwhile
                 slot.grant()
@@ -161,6 +180,10 @@ class Pace:
         """The platform has said to leave this chat alone for so long."""
         self._resumes = max(self._resumes, self._pacing.clock() + seconds)
         self.last_used = max(self.last_used, self._resumes)
+
+    async def spare(self) -> bool:
+        """One call more, besides that of the slot, if nobody else of all chats would have to wait for it."""
+        return await self._pacing.spare()
 
     def pause_all(self, seconds: float) -> None:
         """The platform has said to leave it alone altogether for so long."""

@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bots.channel import Channel, ChannelError, Gone, RetryAfter, Unchanged, Unreachable
+from bots.channel import Channel, ChannelError, Drafts, FillsFiles, Gone, Lost, RetryAfter, Unchanged, Unreachable
 from bots.pacing import Kind, Pace, Pacing, Rate, Slot
 from bots.splitting import Part
-from bots.view import Button, View, final_view, interrupted_view, waiting_view
+from bots.view import Button, File, View, final_view, interrupted_view, waiting_view
 from bots.wording import Say
 from core.errors import ConchError
 from core.events import Queued
@@ -28,6 +28,7 @@ __all__ = [
     "Channel",
     "ChannelError",
     "Gone",
+    "Lost",
     "Pace",
     "Pacing",
     "Part",
@@ -179,6 +180,16 @@ class _Showing:
                     log.debug("typing was not shown: %s", failure)
         self._slot = None
 
+    async def _open(self) -> None:
+        """Show that something is being written before there is a message to show."""
+        if self._typing_due or self._reply.finished is not None or not await self._channel.pace.spare():
+            return
+        self._typing_due = self._now() + self._channel.pace.rate.typing
+        try:
+            await self._channel.typing()
+        except (Gone, Unchanged, Unreachable, OSError) as failure:
+            log.debug("typing was not shown: %s", failure)
+
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
@@ -190,9 +201,14 @@ class _Showing:
             self._drawn_version = version
             return True
         try:
+            if call.number == 0 and not self._ref(0) and self._channel.pace.rate.opening:
+                await self._open()
             ref = await call.make()
         except RetryAfter as refusal:
             self._pause(refusal)
+            return False
+        except Lost:
+            await self._forget_parts()
             return False
         except Unchanged:
             ref = None
@@ -225,6 +241,13 @@ class _Showing:
         self._refs[number] = ref
         await self._surely(lambda: self._reply.placed(number, ref))
 
+    async def _forget_parts(self) -> None:
+        """The messages are lost: nothing of the answer is anywhere."""
+        self._drawn.clear()
+        for number in range(max([len(self._reply.turn.refs), *(number + 1 for number in self._refs)])):
+            if self._ref(number):
+                await self._place_part(number, "")
+
     async def _surely(self, commit: Callable[[], Awaitable[None]]) -> None:
         """Commit, again and again while the disk does not take it: what is on the screen must be known."""
         wait = FIRST_BACK_OFF
@@ -255,8 +278,7 @@ class _Showing:
         """What should be on the screen now."""
         end = self._reply.finished
         if end is not None:
-            left_out = self._reply.turn.left_out
-            return final_view(self._say, self._parts_of, self._reply.text, end, left_out, self._max_parts)
+            return final_view(self._say, self._parts_of, self._reply.text, end, self._reply.turn, self._max_parts)
         if self._closed:
             view = interrupted_view(self._say, self._parts_of, self._text)
             return view if all(map(self._ref, range(len(view.parts)))) else View(())
@@ -288,10 +310,25 @@ class _Showing:
         kept = len(view.parts)
         if view.file is not None:
             kept = self._max_parts + 1
-            if not self._ref(self._max_parts):
-                file = view.file
-                return _Call(lambda: self._channel.send_file(file.name, file.data, file.caption), self._max_parts)
+            if call := self._filing(view.file):
+                return call
         return self._clearing(kept, count)
+
+    def _filing(self, file: File) -> _Call | None:
+        """The file below the last message: reserved and filled like those, where the platform can do that."""
+        channel, number = self._channel, self._max_parts
+        ref, shows = self._ref(number), (Part(file.caption), ())
+        if not isinstance(channel, FillsFiles):
+            return None if ref else _Call(lambda: self._channel.send_file(file.name, file.data, file.caption), number)
+        if not ref:
+            return _Call(lambda: self._channel.send(self._channel.split("…")[0], ()), number)
+        if self._drawn.get(number) == shows:
+            return None
+
+        async def fill() -> None:
+            await channel.fill_file(ref, file.name, file.data, file.caption)
+
+        return _Call(fill, number, shows)
 
     def _reserving(self, number: int, view: View) -> _Call:
         """A placeholder: what is true before the first word, or that there is more to come."""
@@ -302,10 +339,15 @@ class _Showing:
 
     def _editing(self, number: int, view: View) -> _Call:
         part, buttons = view.at(number)
-        ref = self._ref(number)
+        channel, ref = self._channel, self._ref(number)
 
         async def edit() -> str | None:
-            return await self._channel.edit(ref, part, buttons)
+            if isinstance(channel, Drafts) and number == len(view.parts) - 1 and self._text:
+                if self._reply.finished is not None:
+                    return await channel.settle(ref, part, buttons)
+                await channel.draft(number, part)
+                return None
+            return await channel.edit(ref, part, buttons)
 
         return _Call(edit, number, (part, buttons))
 

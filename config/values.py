@@ -45,7 +45,13 @@ def options(settings: Settings) -> Options:
 
 def people(settings: Settings) -> People:
     """Who may speak, and who owns."""
-    return People(owners=settings.owners, allowed=settings.allowed, exempt=settings.exempt, blocked=settings.blocked)
+    return People(
+        owners=settings.owners,
+        allowed=settings.allowed,
+        exempt=settings.exempt,
+        blocked=settings.blocked,
+        open_to=("web", "console", *(["telegram"] if settings.telegram.open else [])),
+    )
 
 
 def secrets(settings: Settings) -> list[str]:

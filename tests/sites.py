@@ -16,7 +16,7 @@ import httpx
 
 from bots.health import Health
 from bots.metrics import Metrics
-from bots.web import WebFront, WebOptions, connect
+from bots.web import Hook, WebFront, WebOptions, connect
 from bots.wording import Wording
 from core.chat import Chat, Options
 from core.engine import Sampling, ScriptedEngine
@@ -162,6 +162,7 @@ async def site(
     load: bool = True,
     options: Mapping[str, object] | None = None,
     personas: Mapping[str, Persona] = PERSONAS,
+    hooks: Mapping[str, Hook] | None = None,
 ) -> AsyncIterator[Site]:
     """Open a Conch with its page; close it as a shutdown does. ``options`` are those of the page."""
     engine = engine or HeldEngine()
@@ -184,7 +185,8 @@ async def site(
         )
         await chat.resume(["web:"])
         try:
-            async with connect(chat, WORDING, chosen, health=health, metrics=metrics.text) as web:
+            told = {"health": health, "metrics": metrics.text}
+            async with connect(chat, WORDING, chosen, **told, hooks=hooks or {}) as web:
                 if load:
                     await loaded(engine, gate, health)
                 yield Site(web, chat, gate, store, engine, folder)

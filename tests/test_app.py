@@ -246,9 +246,9 @@ async def test_a_full_disk_is_one_sentence(tmp_path: Path, small_disk: Path) -> 
 
 
 async def test_a_token_without_a_front_is_said_honestly_and_never_shown(tmp_path: Path) -> None:
-    token = "1234567890:AAH9x-abcdefghijklmnopqrstuvwxyz0_1"
-    async with conch(tmp_path, TELEGRAM_BOT_TOKEN=token, CONCH_LOG__LEVEL="debug") as running:
-        await running.says("no Telegram front yet")
+    token = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.abcdefghijklmnopqrstuvwxyz0_1-23456789"
+    async with conch(tmp_path, DISCORD_BOT_TOKEN=token, CONCH_LOG__LEVEL="debug") as running:
+        await running.says("no Discord front yet")
         await running.says("The model is ready.")
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
         assert [file.name for file in (tmp_path / "data").iterdir() if file.stat().st_mode & 0o077] == []

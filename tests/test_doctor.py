@@ -117,6 +117,17 @@ def test_tokens_are_told_of_but_never_shown() -> None:
     assert marks(doctor.tokens(load(environ={}), {})) == [("good", "doctor-token-off")] * 2
 
 
+def test_a_running_conch_tells_how_its_fronts_are() -> None:
+    states = {"web": "up", "telegram": "unreachable", "discord": "ended: token revoked"}
+    findings = list(doctor.fronts(states))
+    assert marks(findings) == [
+        ("good", "doctor-front-up"),
+        ("warning", "doctor-front-unreachable"),
+        ("bad", "doctor-front-ended"),
+    ]
+    assert findings[2].values == {"name": "Discord", "why": "token revoked"}
+
+
 def test_a_data_folder_that_is_not_there_yet_is_good_where_it_can_be_made(tmp_path: Path) -> None:
     assert marks(doctor.folder(tmp_path / "a" / "b", None)) == [("good", "doctor-folder-new")]
     assert not (tmp_path / "a").exists()

@@ -41,6 +41,9 @@ new = Stopped, because a new conversation was started.
 expired = This question had to wait too long and was not answered. Please ask again.
 gave-up = Sorry, this question failed three times and I gave up. Please try to put it another way.
 too-long = This question is too long for the model. Please shorten it.
+too-long-in-all = Your messages are too long together for one question. Please shorten it.
+file-unreadable = The file could not be fetched, so this question was not answered. Please send it again.
+file-not-text = This file is no text that I can read, so this question was not answered. I read plain text in UTF-8 or UTF-16.
 engine-failed = Sorry, the model failed at this answer. Please try again.
 store-full = The disk is full, so nothing more can be kept just now. Please try again later.
 interrupted = The answer was interrupted. It starts over by itself when Conch is back.
@@ -120,6 +123,10 @@ help =
     /forget – delete everything kept about you
 
     Edit your question and I answer it again. What I say can be wrong; check what matters.
+help-telegram =
+    In a group, mention me or reply to one of my answers. A text file with a question is read as part of it.
+    Telegram does not tell bots when a message is deleted: use /undo or /forget.
+unknown-command = There is no command { $command }. /help lists them.
 new-done = A new conversation. What do you want to know?
 nothing-to-stop = No answer is running.
 nothing-to-retry = There is no question to answer again.
@@ -169,8 +176,9 @@ status-persona = Persona: { $name }
 
 file-read = I read the whole file { $name }.
 file-read-part = I read the first { $percent } % of the file { $name }; more does not fit.
-file-too-big = That file is too big. I read text files up to { $limit } kB.
+file-too-big = That file is too big. I read text files up to 64 kB.
 kind-unknown = I can read text and text files only.
+album = I can read one text file at a time. Please send them one by one.
 mention-me = I cannot see the text of this message. Mention me, or leave the reply's ping on.
 
 ## The owner's words
@@ -184,3 +192,20 @@ admin-denied = Blocked: { $who }
 admin-claimed = You are the owner now.
 admin-code-wrong = That code is not valid.
 admit-code = I do not know you yet. Give this code to the person who runs this bot: { $code }
+admit-group = I do not know this group yet. Give this code to the person who runs this bot: { $code }
+group-welcome = Hello! Mention { $name } or reply to one of my answers, and I answer. /help tells the rest.
+admin-nobody = I know nobody by { $who }. Give me the code that I gave them, or their numeric id.
+admin-stats =
+    Running: { $running } of { $slots } at once, waiting: { $waiting }
+    People: { $people }, conversations: { $conversations }, questions: { $turns }, not answered yet: { $unanswered }
+    Tokens answered: { $tokens }, on the disk: { $megabytes } MB
+admin-help =
+    For the person who runs this bot:
+
+    /admin pause – keep questions, answer none for now
+    /admin resume – go on
+    /admin drain – accept nothing new, answer what was accepted
+    /admin stats – figures, without names
+    /admin allow – with a code or an id: admit a person or a group
+    /admin deny – with a code or an id: shut them out
+admitted = You are admitted now. Just write your question.

@@ -109,6 +109,11 @@ doctor-token = { $name }: a token is set ({ $origin }).
 doctor-token-off = { $name }: no token, so it stays off.
 doctor-token-named = { $name }: no token, though { $variable } is set.
 doctor-token-named-remedy = The variable that Conch reads is { $right }.
+doctor-front-up = { $name }: connected.
+doctor-front-unreachable = { $name } cannot be reached; Conch keeps trying.
+doctor-front-unreachable-remedy = Look at this machine's connection to the internet; the log of Conch says what happens.
+doctor-front-ended = { $name } has ended ({ $why }); the rest of Conch goes on.
+doctor-front-ended-remedy = The log of Conch says what to do; then start Conch again.
 doctor-port = Page: { $address } is free.
 doctor-port-running = Page: { $address } is in use by the running Conch.
 doctor-port-taken = Page: { $address } is in use by another program.
@@ -155,6 +160,12 @@ console-stopping = { $count ->
    *[other] Stopping: { $count } answers are still running. Ctrl-C again ends at once; what is not finished is answered at the next start.
 }
 console-no-front = A token for { $name } is set, but this version of Conch has no { $name } front yet.
+telegram-listening = Telegram: { $name } is there.
+telegram-claim = Nobody owns this Conch yet. Whoever opens this link on Telegram first and presses Start does: { $link }
+telegram-token-wrong = Telegram refuses TELEGRAM_BOT_TOKEN. Copy it again from @BotFather, or unset it to run without Telegram.
+telegram-revoked = Telegram does not know the bot's token any more. Set the new one of @BotFather as TELEGRAM_BOT_TOKEN and start Conch again.
+telegram-used-twice = Another program uses the same bot token. Stop that one, or get a token of its own for each from @BotFather, and start Conch again.
+telegram-privacy = { $name } gets only what is said to it in groups, though telegram.answer_all names some. Turn privacy mode off with @BotFather (/setprivacy) and add the bot to them again, or make it an admin there.
 
 ## conch bench
 
@@ -181,10 +192,8 @@ console-going-on = { $count ->
 console-interrupted = Conch was stopped in the middle of this answer and makes it again at its next start. Once it runs, Enter shows it.
 console-not-running = Conch is not running, so nothing was sent. Start it and try again: ↑ brings back what you typed.
 console-cut = The answer reached its greatest length. /continue goes on from here.
-console-unknown-command = There is no command { $command }. /help lists them.
 console-exported = Written to { $file }
 console-export-failed = { $file } cannot be written: { $why }
-console-forget-sure = This deletes all your conversations for good. If that is what you want: /forget { $word }
 console-help =
     Write a question and press Enter; a line that ends with \ goes on in the next. Ctrl-C stops an answer, Ctrl-D ends.
 

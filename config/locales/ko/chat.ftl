@@ -31,6 +31,9 @@ new = 새 대화를 시작해서 중지했습니다.
 expired = 너무 오래 기다리게 되어 답하지 못했습니다. 다시 질문해 주세요.
 gave-up = 죄송합니다. 세 번 시도했지만 답하지 못했습니다. 질문을 조금 바꿔서 다시 해 주세요.
 too-long = 모델이 읽기에는 질문이 너무 깁니다. 조금 줄여 주세요.
+too-long-in-all = 나누어 보내신 메시지를 합치면 질문 하나로는 너무 깁니다. 조금 줄여 주세요.
+file-unreadable = 파일을 받아 오지 못해서 이 질문에 답하지 못했습니다. 다시 보내 주세요.
+file-not-text = 읽을 수 있는 텍스트 파일이 아니어서 이 질문에 답하지 못했습니다. UTF-8이나 UTF-16으로 된 일반 텍스트를 읽을 수 있습니다.
 engine-failed = 죄송합니다. 답변 중에 모델에 문제가 생겼습니다. 다시 시도해 주세요.
 store-full = 디스크가 가득 차서 지금은 아무것도 저장할 수 없습니다. 나중에 다시 시도해 주세요.
 interrupted = 답변이 중단되었습니다. Conch가 다시 켜지면 자동으로 처음부터 다시 답합니다.
@@ -110,6 +113,10 @@ help =
     /forget – 저장된 내 정보 모두 삭제
 
     질문을 수정하면 다시 답합니다. 답이 틀릴 수 있으니 중요한 내용은 확인해 주세요.
+help-telegram =
+    그룹에서는 저를 멘션하거나 제 답변에 답장해 주세요. 질문과 함께 보낸 텍스트 파일도 읽습니다.
+    텔레그램은 메시지가 삭제되어도 봇에게 알려 주지 않습니다. /undo나 /forget을 사용해 주세요.
+unknown-command = { $command } 명령은 없습니다. /help에서 목록을 볼 수 있어요.
 new-done = 새 대화를 시작합니다. 무엇이 궁금하세요?
 nothing-to-stop = 진행 중인 답변이 없습니다.
 nothing-to-retry = 다시 답할 질문이 없습니다.
@@ -144,8 +151,9 @@ status-persona = 페르소나: { $name }
 
 file-read = 파일 { $name } 전체를 읽었습니다.
 file-read-part = 파일 { $name }의 앞부분 { $percent }%를 읽었습니다. 그 이상은 들어가지 않습니다.
-file-too-big = 파일이 너무 큽니다. { $limit }kB까지의 텍스트 파일을 읽을 수 있습니다.
+file-too-big = 파일이 너무 큽니다. 64kB까지의 텍스트 파일을 읽을 수 있습니다.
 kind-unknown = 글과 텍스트 파일만 읽을 수 있습니다.
+album = 텍스트 파일은 한 번에 하나씩 읽을 수 있습니다. 따로따로 보내 주세요.
 mention-me = 이 메시지의 내용을 볼 수 없습니다. 저를 멘션하거나 답장 알림을 켜 주세요.
 
 ## 운영자용
@@ -159,3 +167,20 @@ admin-denied = 차단함: { $who }
 admin-claimed = 이제 운영자가 되셨습니다.
 admin-code-wrong = 올바르지 않은 코드입니다.
 admit-code = 아직 등록되지 않은 분입니다. 봇 운영자에게 이 코드를 알려 주세요: { $code }
+admit-group = 아직 등록되지 않은 그룹입니다. 봇 운영자에게 이 코드를 알려 주세요: { $code }
+group-welcome = 안녕하세요! { $name }을(를) 멘션하거나 제 답변에 답장하시면 답해 드립니다. 자세한 안내는 /help.
+admin-nobody = { $who }에 해당하는 사람을 모릅니다. 제가 드린 코드나 숫자 ID를 알려 주세요.
+admin-stats =
+    답변 중: { $running }건(동시에 { $slots }건까지), 대기: { $waiting }건
+    사용자: { $people }명, 대화: { $conversations }개, 질문: { $turns }개, 아직 답하지 않은 질문: { $unanswered }개
+    답변한 토큰: { $tokens }개, 디스크 사용: { $megabytes } MB
+admin-help =
+    봇 운영자용 명령:
+
+    /admin pause – 질문은 받아 두고 답변은 잠시 멈춤
+    /admin resume – 다시 시작
+    /admin drain – 새 질문은 받지 않고, 받은 질문에는 답함
+    /admin stats – 이름 없는 통계
+    /admin allow – 코드나 ID와 함께: 사람이나 그룹을 허용
+    /admin deny – 코드나 ID와 함께: 차단
+admitted = 이제 사용하실 수 있습니다. 질문을 적어 주세요.

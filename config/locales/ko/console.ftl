@@ -105,6 +105,11 @@ doctor-token = { $name }: 토큰이 설정되어 있습니다 ({ $origin }).
 doctor-token-off = { $name }: 토큰이 없어 꺼져 있습니다.
 doctor-token-named = { $name }: { $variable } 변수는 있지만 토큰이 없습니다.
 doctor-token-named-remedy = Conch가 읽는 변수는 { $right }입니다.
+doctor-front-up = { $name }: 연결되었습니다.
+doctor-front-unreachable = { $name }에 연결할 수 없어 계속 시도하고 있습니다.
+doctor-front-unreachable-remedy = 이 컴퓨터의 인터넷 연결을 확인하세요. 자세한 내용은 Conch 로그에 있습니다.
+doctor-front-ended = { $name } 연결이 끝났습니다({ $why }). 나머지는 계속 동작합니다.
+doctor-front-ended-remedy = 할 일은 Conch 로그에 적혀 있습니다. 조치한 뒤 Conch를 다시 시작하세요.
 doctor-port = 웹페이지: { $address } 주소를 쓸 수 있습니다.
 doctor-port-running = 웹페이지: { $address } 주소를 실행 중인 Conch가 쓰고 있습니다.
 doctor-port-taken = 웹페이지: { $address } 주소를 다른 프로그램이 쓰고 있습니다.
@@ -150,6 +155,12 @@ console-stopping = { $count ->
    *[other] 종료하는 중입니다. 진행 중인 답변이 { $count }개 있습니다. Ctrl-C를 한 번 더 누르면 바로 끝나며, 끝나지 않은 질문에는 다음에 시작할 때 답합니다.
 }
 console-no-front = { $name } 토큰이 설정되어 있지만, 이 버전의 Conch는 아직 { $name }을(를) 지원하지 않습니다.
+telegram-listening = 텔레그램: { $name } 봇이 연결되었습니다.
+telegram-claim = 아직 이 Conch의 운영자가 없습니다. 텔레그램에서 이 링크를 처음 열고 시작을 누른 사람이 운영자가 됩니다: { $link }
+telegram-token-wrong = 텔레그램이 TELEGRAM_BOT_TOKEN을 거부했습니다. @BotFather에서 다시 복사하거나, 텔레그램 없이 실행하려면 설정을 지우세요.
+telegram-revoked = 텔레그램이 이 봇의 토큰을 더 이상 인정하지 않습니다. @BotFather의 새 토큰을 TELEGRAM_BOT_TOKEN으로 설정하고 Conch를 다시 시작하세요.
+telegram-used-twice = 다른 프로그램이 같은 봇 토큰을 쓰고 있습니다. 그 프로그램을 멈추거나 @BotFather에서 각각의 토큰을 받은 뒤 Conch를 다시 시작하세요.
+telegram-privacy = telegram.answer_all에 그룹이 있지만 { $name } 봇은 그룹에서 자신에게 한 말만 받습니다. @BotFather에서 개인정보 보호 모드를 끄고(/setprivacy) 봇을 그룹에 다시 추가하거나, 그룹 관리자로 지정하세요.
 
 ## conch bench
 
@@ -173,10 +184,8 @@ console-going-on = ‘{ $name }’ 대화를 이어 갑니다(지금까지 질�
 console-interrupted = 답변 도중에 Conch가 멈췄습니다. 다음에 시작하면 다시 답합니다. 실행된 뒤 Enter를 누르면 답변이 나옵니다.
 console-not-running = Conch가 실행되고 있지 않아 보내지 못했습니다. Conch를 시작한 뒤 다시 시도해 주세요. ↑ 키를 누르면 적은 글이 다시 나타납니다.
 console-cut = 답변이 최대 길이에 이르렀습니다. /continue를 입력하면 이어집니다.
-console-unknown-command = { $command } 명령은 없습니다. /help에서 목록을 볼 수 있습니다.
 console-exported = { $file }에 저장했습니다
 console-export-failed = { $file }에 쓸 수 없습니다: { $why }
-console-forget-sure = 모든 대화가 완전히 삭제됩니다. 정말 삭제하려면: /forget { $word }
 console-help =
     질문을 적고 Enter를 누르세요. 줄 끝에 \를 붙이면 다음 줄로 이어집니다. Ctrl-C는 답변을 중지하고 Ctrl-D는 프로그램을 끝냅니다.
 

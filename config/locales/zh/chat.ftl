@@ -31,6 +31,9 @@ new = 已开始新对话，所以停止了。
 expired = 等待太久，没能回答。请再问一次。
 gave-up = 抱歉，这个问题试了三次都没成功。请换个说法再问。
 too-long = 问题太长，模型读不下。请缩短一些。
+too-long-in-all = 您分几条发送的内容合起来太长，无法作为一个问题。请缩短一些。
+file-unreadable = 没能取得文件，所以这个问题没有回答。请重新发送。
+file-not-text = 这个文件不是我能读的文本，所以这个问题没有回答。我能读 UTF-8 或 UTF-16 编码的纯文本。
 engine-failed = 抱歉，模型在回答时出错了。请再试一次。
 store-full = 磁盘已满，暂时无法保存任何内容。请稍后再试。
 interrupted = 回答被中断了。Conch 恢复后会自动重新回答。
@@ -110,6 +113,10 @@ help =
     /forget – 删除您的全部数据
 
     修改问题后我会重新回答。我的回答可能有误，重要内容请自行核对。
+help-telegram =
+    在群组里，请提及我或回复我的回答。随问题发来的文本文件我也会读。
+    Telegram 不会告诉机器人消息被删除，请使用 /undo 或 /forget。
+unknown-command = 没有 { $command } 这个命令。/help 会列出所有命令。
 new-done = 新对话开始了。您想问什么？
 nothing-to-stop = 没有正在进行的回答。
 nothing-to-retry = 没有可以重新回答的问题。
@@ -144,8 +151,9 @@ status-persona = 角色：{ $name }
 
 file-read = 文件 { $name } 已全部读完。
 file-read-part = 读了文件 { $name } 的前 { $percent }%，再多就放不下了。
-file-too-big = 文件太大。我能读不超过 { $limit } kB 的文本文件。
+file-too-big = 文件太大。我能读不超过 64 kB 的文本文件。
 kind-unknown = 我只能读文字和文本文件。
+album = 我一次只能读一个文本文件，请逐个发送。
 mention-me = 我看不到这条消息的内容。请提及我，或打开回复提醒。
 
 ## 管理者
@@ -159,3 +167,20 @@ admin-denied = 已禁止：{ $who }
 admin-claimed = 您现在是管理者了。
 admin-code-wrong = 这个代码无效。
 admit-code = 我还不认识您。请把这个代码交给机器人的管理者：{ $code }
+admit-group = 我还不认识这个群组。请把这个代码交给机器人的管理者：{ $code }
+group-welcome = 大家好！提及 { $name } 或回复我的回答，我就会回答。更多说明见 /help。
+admin-nobody = 我不认识 { $who }。请告诉我发给对方的代码，或对方的数字 ID。
+admin-stats =
+    正在回答：{ $running } 个（同时最多 { $slots } 个），等待：{ $waiting } 个
+    用户：{ $people } 人，对话：{ $conversations } 个，问题：{ $turns } 个，尚未回答：{ $unanswered } 个
+    已回答词元：{ $tokens } 个，占用磁盘：{ $megabytes } MB
+admin-help =
+    供机器人管理者使用：
+
+    /admin pause – 保留问题，暂时不回答
+    /admin resume – 恢复
+    /admin drain – 不再接受新问题，已接受的会回答完
+    /admin stats – 统计数字，不含姓名
+    /admin allow – 后面加代码或 ID：允许某人或某个群组
+    /admin deny – 后面加代码或 ID：禁止使用
+admitted = 您现在可以使用了，直接写下您的问题就行。

@@ -105,6 +105,11 @@ doctor-token = { $name }：令牌已设置（{ $origin }）。
 doctor-token-off = { $name }：没有令牌，保持关闭。
 doctor-token-named = { $name }：设置了 { $variable }，但没有令牌。
 doctor-token-named-remedy = Conch 读取的变量是 { $right }。
+doctor-front-up = { $name }：已连接。
+doctor-front-unreachable = 无法连接 { $name }，Conch 会继续尝试。
+doctor-front-unreachable-remedy = 请检查这台机器的网络连接；Conch 的日志里有详细情况。
+doctor-front-ended = { $name } 已结束（{ $why }），Conch 的其余部分照常运行。
+doctor-front-ended-remedy = 请按 Conch 日志里的说明处理，然后重新启动 Conch。
 doctor-port = 网页：{ $address } 可以使用。
 doctor-port-running = 网页：{ $address } 正由运行中的 Conch 使用。
 doctor-port-taken = 网页：{ $address } 正被另一个程序使用。
@@ -150,6 +155,12 @@ console-stopping = { $count ->
    *[other] 正在停止：还有 { $count } 个回答在进行。再按一次 Ctrl-C 立即结束，未完成的问题会在下次启动时回答。
 }
 console-no-front = 已设置 { $name } 的令牌，但这个版本的 Conch 还不支持 { $name }。
+telegram-listening = Telegram：{ $name } 已连接。
+telegram-claim = 这个 Conch 还没有管理者。最先在 Telegram 打开此链接并按“开始”的人就是管理者：{ $link }
+telegram-token-wrong = Telegram 拒绝了 TELEGRAM_BOT_TOKEN。请从 @BotFather 重新复制，或取消设置以不使用 Telegram。
+telegram-revoked = Telegram 不再承认这个机器人的令牌。请把 @BotFather 的新令牌设为 TELEGRAM_BOT_TOKEN，然后重新启动 Conch。
+telegram-used-twice = 另一个程序在使用同一个机器人令牌。请停掉它，或从 @BotFather 为各自取得令牌，然后重新启动 Conch。
+telegram-privacy = telegram.answer_all 中列有群组，但 { $name } 在群组里只能收到对它说的话。请在 @BotFather 用 /setprivacy 关闭隐私模式并重新把机器人加入群组，或在群组里设为管理员。
 
 ## conch bench
 
@@ -173,10 +184,8 @@ console-going-on = 继续对话“{ $name }”（目前有 { $count } 个问题�
 console-interrupted = Conch 在回答途中停止了，下次启动时会重新回答。启动后按 Enter 即可看到。
 console-not-running = Conch 没有在运行，所以什么也没有发出。请启动 Conch 后再试：按 ↑ 可以找回刚才输入的内容。
 console-cut = 回答已达到最大长度，输入 /continue 可以接着写。
-console-unknown-command = 没有 { $command } 这个命令。输入 /help 查看列表。
 console-exported = 已写入 { $file }
 console-export-failed = 无法写入 { $file }：{ $why }
-console-forget-sure = 这会彻底删除您的所有对话。确定的话请输入：/forget { $word }
 console-help =
     写下问题后按 Enter；行尾加 \ 可以换行继续写。Ctrl-C 停止回答，Ctrl-D 结束程序。
 

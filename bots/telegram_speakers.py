@@ -1,0 +1,71 @@
+"""Who says something on Telegram, where, and in which language they are spoken to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from telegram import CallbackQuery, Message, User
+
+from bots.commands import Outcome
+from bots.telegram_names import Place, person
+from bots.telegram_text import in_group, topic_of
+from bots.wording import Say, Wording
+from core.chat import Chat
+from core.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who says something where, and how they are spoken to."""
+
+    name: str
+    place: Place
+    language: str
+    say: Say
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """By which they may be admitted, beside themselves."""
+        return (person(self.place.chat),) if self.place.group else ()
+
+
+class Screen(Protocol):
+    """Where what comes of an update is shown. Nothing of it is waited for."""
+
+    def saw(self, chat: int, message: int) -> None:
+        """A message came in a chat."""
+
+    def follow(self, reply: Reply) -> None:
+        """Show an answer to its end."""
+
+    def tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None = None) -> None:
+        """Show what came of a command, or a sentence; ``instead_of``: in this message of ours."""
+
+    def toast(self, press: CallbackQuery, sentence: str) -> None:
+        """Answer a press of a button; whoever pressed reads the sentence, if there is one."""
+
+    async def migrated(self, old: int, new: int) -> None:
+        """A group has become a supergroup with another id."""
+
+
+class Speakers:
+    """Knows everybody's language: the one that they chose, else ``language``, else (that being "") their app's."""
+
+    def __init__(self, chat: Chat, wording: Wording, language: str) -> None:
+        self._chat, self._wording, self._language = chat, wording, language
+
+    async def of(self, message: Message) -> Speaker | None:
+        """Who says it: not bots and not copies of a channel's posts; an anonymous admin speaks as the group."""
+        user, chat = message.from_user, message.sender_chat
+        if message.is_automatic_forward or (chat is None and (user is None or user.is_bot)):
+            return None
+        number = chat.id if chat is not None else user.id if user is not None else 0
+        place = Place(message.chat.id, message.message_id, topic_of(message), in_group(message))
+        return await self.named(person(number), place, user)
+
+    async def named(self, name: str, place: Place, user: User | None = None) -> Speaker:
+        """Somebody of that name; ``user`` tells of their app."""
+        code = user.language_code if user is not None else None
+        chosen = await self._chat.language(name) or self._language or self._wording.choose([code or ""])
+        return Speaker(name, place, chosen, self._wording.bind(chosen))

@@ -1,0 +1,97 @@
+"""Telegram's own newer ways of showing an answer, which a host may switch on: native drafts and rich messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bots.telegram_forms import RICH, RICH_BYTES
+from tests.botapi.methods import Refusal
+from tests.fakes import SteppedEngine, until
+from tests.telegrams import labels, needs_spec, stage
+
+ANSWER = "a1 a2 a3 a4"
+
+
+@pytest.mark.parametrize("rich", [False, True], ids=["plain", "rich"])
+async def test_a_draft_grows_below_the_reserved_message_and_the_whole_answer_takes_its_place(
+    tmp_path: Path, rich: bool
+) -> None:
+    async with stage(tmp_path, front={"drafts": True, "rich": rich}) as scene:
+        engine, ann = scene.home.engine, scene.world.person("Ann")
+        room = scene.room(ann)
+        scene.world.say(ann, "hello")
+        await until(lambda: engine.running)
+        await scene.world.until(lambda: room.of_bot())
+        assert labels(room.of_bot()[0]) == ["Stop"]
+        engine.step(2)
+        await scene.world.until(lambda: [draft["text"] for draft in room.drafts.values()] == ["a1 a2"])
+        assert "a1" not in room.texts()[0]
+        engine.step(2)
+        (message,) = await scene.shown(room, ANSWER)
+        await scene.world.until(lambda: len(room.of_bot()) == 1)
+        scene.world.press(ann, message, "Regenerate")
+        await until(lambda: engine.running)
+        engine.release()
+        await scene.world.until(lambda: room.of_bot() and room.of_bot()[-1]["message_id"] != message["message_id"])
+        await scene.shown(room, ANSWER)
+
+
+async def test_in_a_group_there_are_no_drafts(tmp_path: Path) -> None:
+    async with stage(tmp_path, front={"drafts": True}) as scene:
+        scene.home.engine.release()
+        ann, room = scene.world.person("Ann"), scene.world.group("Friends")
+        scene.world.say(ann, "@conch_test_bot hello", room)
+        await scene.shown(room, ANSWER)
+        assert scene.server.api.of("sendMessageDraft") == []
+
+
+async def test_a_long_answer_is_drafted_part_by_part(tmp_path: Path) -> None:
+    engine = SteppedEngine(words=1500, context_window=12_000)
+    async with stage(tmp_path, engine=engine, max_tokens=9000, front={"drafts": True}) as scene:
+        ann = scene.world.person("Ann")
+        room = scene.room(ann)
+        scene.world.say(ann, "hello")
+        await until(lambda: engine.running)
+        engine.step(1300)
+        await scene.world.until(lambda: len(room.drafts) == 1 and len(room.of_bot()) == 2)
+        engine.release()
+        await scene.world.until(lambda: room.of_bot() and labels(room.of_bot()[-1]) == ["Regenerate"])
+        await scene.world.until(lambda: len(room.of_bot()) == 2)
+        assert " ".join(room.texts()) == " ".join(f"a{number}" for number in range(1, 1501))
+
+
+@needs_spec
+async def test_a_rich_message_is_the_markdown_itself(tmp_path: Path) -> None:
+    async with stage(tmp_path, front={"rich": True}) as scene:
+        scene.home.engine.release()
+        ann = scene.world.person("Ann")
+        scene.world.say(ann, "hello")
+        (message,) = await scene.shown(scene.room(ann), ANSWER)
+        assert labels(message) == ["Regenerate"]
+        (sent,) = scene.server.api.of("sendRichMessage")
+        assert sent.params["rich_message"]["skip_entity_detection"] is True
+
+
+async def test_where_rich_messages_are_not_known_the_plain_form_goes_out(tmp_path: Path) -> None:
+    async with stage(tmp_path, front={"rich": True}) as scene:
+        scene.home.engine.release()
+        refusal = "Bad Request: RICH_MESSAGES_NOT_HERE"
+        scene.server.api.errors["sendRichMessage"].append(Refusal(400, refusal))
+        scene.server.api.errors["editMessageText"].extend([Refusal(400, refusal)])
+        ann = scene.world.person("Ann")
+        scene.world.say(ann, "hello")
+        await scene.shown(scene.room(ann), ANSWER)
+
+
+def test_rich_markdown_loads_no_picture_and_names_nobody() -> None:
+    (part,) = RICH.split("![p](https://x.example/p.png) [you](tg://user?id=5) [ok](tg://resolve?domain=x)")
+    assert part.text == "[p](https://x.example/p.png) [you](tg:\u2060//user?id=5) [ok](tg://resolve?domain=x)"
+    assert RICH.split("  \n ") == []
+
+
+def test_what_is_too_long_for_a_rich_message_is_parts_with_entities() -> None:
+    parts = RICH.split("**word** " * (RICH_BYTES // 8))
+    assert len(parts) > 5
+    assert parts[0].entities
