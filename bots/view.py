@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bots.splitting import Part, with_note
@@ -48,7 +48,10 @@ def interrupted_view(say: Say, split: Split, text: str) -> View:
 
 
 def final_view(say: Say, split: Split, text: str, end: Finished, left_out: int, max_parts: int) -> View:
-    """The end: the whole text, what is to be said about it, and what can be done next."""
+    """The end: the whole text, what is to be said about it, and what can be done next.
+
+    With ``max_parts`` 1 there is one message for everything, the file too; that is for Markdown alone.
+    """
     notes = _notes(say, bool(split(text)), end, left_out)
     noted = text
     for note in notes:
@@ -58,7 +61,10 @@ def final_view(say: Say, split: Split, text: str, end: Finished, left_out: int, 
     if len(parts) <= max_parts:
         return View(parts, buttons)
     caption = "\n".join((say("rest-as-file"), *notes))
-    return View(tuple(split(text)[:max_parts]), buttons, File(say("rest-file-name"), text.encode(), caption))
+    kept, file = tuple(split(text)[:max_parts]), File(say("rest-file-name"), text.encode(), caption)
+    if max_parts == 1:  # the file lies in the same message, whose parts leave room for that
+        kept = (replace(kept[0], text=with_note(kept[0].text, caption)),)
+    return View(kept, buttons, file)
 
 
 def _notes(say: Say, has_text: bool, end: Finished, left_out: int) -> list[str]:
