@@ -8,21 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Protocol
+
+from bots.discord_bot_history import Marks
 
 DAY = 86_400.0
 FREE, MOST = 100, 500
 SPACING_SECONDS = DAY / (MOST - FREE)
-
-
-class Marks(Protocol):
-    """Small values that outlive the process."""
-
-    async def get(self, key: str) -> str | None:
-        """A value that was put."""
-
-    async def put(self, key: str, value: str) -> None:
-        """Keep a value."""
 
 
 class Identifies:

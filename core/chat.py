@@ -264,6 +264,10 @@ class Chat:
             replies.setdefault(turn.id, await self._accepting.reply(turn))
         return [replies[turn] for turn in sorted(replies)]
 
+    async def turn(self, target: Target) -> Turn:
+        """A turn, whoever asked it. Raises NotFound."""
+        return await self._accepting.turn(target)
+
     def live(self, turn: int) -> Reply | None:
         """The Reply of a turn that waits or runs."""
         return self._answering.live.get(turn)

@@ -310,6 +310,11 @@ class Store:
         """Keep a small value: an adapter's place in a stream, a counter."""
         await self._put(marks, {"key": key}, {"value": value})
 
+    async def marks(self, prefix: str) -> dict[str, str]:
+        """All values that were put under keys that begin so."""
+        query = select(marks).where(begins(marks.c.key, prefix)).order_by(marks.c.key)
+        return {row.key: row.value for row in await self._database.read(lambda c: c.execute(query).all())}
+
     async def expire(self, now: float) -> int:
         """Blank what is older than the retention days, and drop the hashes of users forgotten a day ago.
 

@@ -1,0 +1,125 @@
+"""A whole core with its Discord front, connected to a Discord of ours on the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bots.discord_bot import DiscordFront, connect
+from bots.discord_bot_desk import DiscordOptions
+from bots.wording import Wording
+from core.chat import Chat
+from core.people import People
+from tests.discord_server.model import Channel, Guild, Message
+from tests.discord_server.people import Person, answers
+from tests.discord_server.server import DiscordServer
+from tests.discord_server.spec import spec
+from tests.fakes import SteppedEngine
+from tests.houses import House, house
+
+WORDING = Wording(Path(__file__).parents[1] / "config" / "locales")
+SAY = WORDING.bind("en")
+SECONDS = 20.0
+"""After so long something hangs."""
+
+
+@dataclass
+class Town:
+    """A Discord with a server, a channel and two people; what a test of the front starts from."""
+
+    server: DiscordServer
+    ann: Person
+    bob: Person
+    guild: Guild
+    channel: Channel
+
+    @classmethod
+    def founded(cls, **options: Any) -> Town:
+        server = DiscordServer(spec=options.pop("spec", spec()), **options)
+        ann, bob = server.person("ann"), server.person("bob")
+        guild = server.world.guild("The Beach", server.world.person("owner"))
+        for one in (ann, bob):
+            guild.members[one.user] = set()
+        return cls(server, ann, bob, guild, server.world.channel(guild, "general"))
+
+    def point(self) -> None:
+        """From now on discord.py speaks to this Discord."""
+        Route.BASE = self.server.api_url
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(self.server.gateway_url)
+
+
+@dataclass
+class Beach:
+    """One Conch at a town."""
+
+    town: Town
+    home: House
+    front: DiscordFront
+    states: list[str] = field(default_factory=list)
+
+    @property
+    def server(self) -> DiscordServer:
+        return self.town.server
+
+    @property
+    def chat(self) -> Chat:
+        return self.home.chat
+
+    @property
+    def engine(self) -> SteppedEngine:
+        return self.home.engine
+
+    async def until(self, true: Callable[[], object], *, speak: bool = True) -> None:
+        """Returns when something is so; the engine says a word now and then meanwhile."""
+        async with asyncio.timeout(SECONDS):
+            while not true():
+                if speak:
+                    self.engine.step()
+                await asyncio.sleep(0.005)
+
+    async def answered(self, channel: Channel, count: int = 1) -> list[Message]:
+        """The bot's messages, once so many answers have come to their end."""
+        await self.until(lambda: len([one for one in answers(channel) if one.button("regenerate")]) >= count)
+        return answers(channel)
+
+    async def settled(self) -> None:
+        """Nothing is being shown any more."""
+        while self.front._showing:
+            await asyncio.wait(set(self.front._showing.values()))
+
+
+@asynccontextmanager
+async def beach(
+    folder: Path,
+    town: Town,
+    *,
+    wait: bool = True,
+    people: People | None = None,
+    options: dict[str, Any] | None = None,
+    **core: Any,
+) -> AsyncIterator[Beach]:
+    """A Conch on ``folder``, connected to the town, which must be listening."""
+    town.point()
+    admitted = people or People(open_to=("discord",))
+    chosen = DiscordOptions(token=town.server.world.token, **(options or {}))
+    states: list[str] = []
+    async with house(folder, people=admitted, **core) as home:
+        await admitted.load(home.store)
+        await home.chat.resume(["discord:"])
+        async with connect(
+            home.chat, home.store, WORDING, chosen, say=SAY, state=states.append, random=Random(1)
+        ) as front:
+            conch = Beach(town, home, front, states)
+            if wait:
+                await conch.until(lambda: "up" in states and not front._guilds, speak=False)
+            yield conch
+            await home.chat.drain(0)
