@@ -19,14 +19,17 @@ import discord
 from bots.channel import ChannelError
 from bots.discord_bot_buttons import dynamic_button
 from bots.discord_bot_calls import Calls
-from bots.discord_bot_channel import CALLS_PER_SECOND, Link, MessageChannel
+from bots.discord_bot_channel import CALLS_PER_SECOND, RATE, Link, MessageChannel
 from bots.discord_bot_client import ConchClient, ShardedClient, TooManySessions
+from bots.discord_bot_commands import CommandTree
 from bots.discord_bot_desk import Desk, DiscordOptions
 from bots.discord_bot_history import Marks, Seen, said_since
 from bots.discord_bot_identify import Identifies
+from bots.discord_bot_interactions import Interactions
 from bots.discord_bot_messages import Messages
 from bots.discord_bot_place import PREFIX, Names, Place
-from bots.pacing import Pacing
+from bots.discord_bot_private import show_alone
+from bots.pacing import Pacing, Rate
 from bots.streaming import show
 from bots.wording import Wording
 from core.chat import Chat
@@ -60,13 +63,14 @@ async def connect(
     state: State = lambda name: None,
     clock: Callable[[], float] = time,
     random: Random | None = None,
+    rate: Rate = RATE,
 ) -> AsyncIterator[DiscordFront]:
     """The front for as long as the block lasts. Raises ConchError where token or settings are wrong.
 
     A Discord that cannot be reached is tried again, now and later, beside everything else.
     """
     front = DiscordFront(
-        chat, marks, wording, options, say=say, state=state, clock=clock, random=random or SystemRandom()
+        chat, marks, wording, options, say=say, state=state, clock=clock, random=random or SystemRandom(), rate=rate
     )
     try:
         await front.log_in()
@@ -103,15 +107,17 @@ class DiscordFront:
         state: State,
         clock: Callable[[], float],
         random: Random,
+        rate: Rate,
     ) -> None:
         self.desk: Desk | None = None
         self.seen: Seen | None = None
         self._chat, self._marks, self._wording, self._options = chat, marks, wording, options
         self._say, self._state, self._clock, self._random = say, state, clock, random
-        self._began = clock()
+        self._began, self._rate = clock(), rate
         self._calls = Calls(self._revoked)
         self._client: ConchClient | None = None
         self._messages: Messages | None = None
+        self._interactions: Interactions | None = None
         self._showing: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._guilds: dict[int, asyncio.Event] = {}
@@ -148,15 +154,22 @@ class DiscordFront:
 
     async def _furnish(self, client: ConchClient, app: int) -> None:
         """What stands on an introduced client: what is new only the first time."""
-        client.add_dynamic_items(dynamic_button(self.pressed))
-        if self.desk is not None:
-            self.desk.link.client = client
-            return
-        link = Link(client, self._calls, Names(app), Pacing(CALLS_PER_SECOND), self._clock, self._began)
+        if self.desk is None:
+            await self._set_up(client, app)
+        assert self.desk is not None
+        assert self._interactions is not None
+        self.desk.link.client = client
+        client.add_dynamic_items(dynamic_button(self._interactions.pressed))
+        tree = CommandTree(client, self._interactions, self._wording)
+        await tree.publish(self._marks, app)
+
+    async def _set_up(self, client: ConchClient, app: int) -> None:
+        link = Link(client, self._calls, Names(app), Pacing(CALLS_PER_SECOND), self._clock, self._began, self._rate)
         self.desk = Desk(self._chat, self._wording, self._options, link, self.show)
         self.seen = Seen(self._marks, app, self._options.catch_up_hours, self._clock)
         await self.seen.load()
         self._messages = Messages(self.desk, self.seen, self._caught_up)
+        self._interactions = Interactions(self.desk)
         unfinished = await self._chat.unfinished(PREFIX)
         link.refs.update(ref for reply in unfinished for ref in reply.turn.refs)
         for reply in unfinished:
@@ -254,7 +267,10 @@ class DiscordFront:
     async def _show(self, reply: Reply, place: Place) -> None:
         assert self.desk is not None
         say = self._wording.bind(reply.turn.language)
-        await show(reply, MessageChannel(self.desk.link, place, reply, say), say)
+        if place.alone:
+            await show_alone(reply, self.desk.link, place, say)
+        else:
+            await show(reply, MessageChannel(self.desk.link, place, reply, say), say)
 
     def _shown(self, turn: int, task: asyncio.Task[None]) -> None:
         del self._showing[turn]
@@ -310,10 +326,10 @@ class DiscordFront:
         await self._messages.deleted(channel, message)
 
     async def interaction(self, interaction: discord.Interaction[Any]) -> None:
-        pass
-
-    async def pressed(self, interaction: discord.Interaction[Any], action: str, turn: int, asker: int) -> None:
-        pass
+        """Commands and buttons are handed out by discord.py; a form is ours to read."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            assert self._interactions is not None
+            await self._interactions.filled_in(interaction)
 
     def _read_back(self, channel: discord.abc.Messageable, number: int, slots: asyncio.Semaphore) -> None:
         task = self._begin(self._read(channel, number, slots))

@@ -32,6 +32,10 @@ ALONE_LIMIT = 1500
 CANNOT_READ_HISTORY = 160002
 
 
+class NoResponse(Exception):
+    """The interaction was never answered in time, so that nothing can be shown there."""
+
+
 @dataclass(slots=True)
 class Link:
     """What all channels of one bot share. ``began``: when this process did, in Unix seconds."""
@@ -42,12 +46,13 @@ class Link:
     pacing: Pacing
     clock: Callable[[], float]
     began: float
+    rate: Rate = RATE
     refs: set[str] = field(default_factory=set)
     """The messages of answers that an earlier process began and this one goes on with."""
 
     def pace(self, channel: int) -> Pace:
         """The budget of a channel."""
-        return self.pacing.chat(str(channel), RATE)
+        return self.pacing.chat(str(channel), self.rate)
 
     def channel(self, number: int) -> discord.PartialMessageable:
         """A channel by its id alone: nothing about it needs to be known."""
@@ -192,8 +197,13 @@ class ResponseChannel:
         return markdown_parts(text, ALONE_LIMIT)
 
     async def send(self, part: Part, buttons: Sequence[Button]) -> str:
-        """The response was made when the interaction was answered: fill it."""
-        await self.edit(self._ref, part, buttons)
+        """The response was made when the interaction was answered: fill it. Raises NoResponse where it was not."""
+        try:
+            await self.edit(self._ref, part, buttons)
+        except Blocked:
+            raise
+        except Gone as gone:
+            raise NoResponse from gone
         return self._ref
 
     async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:

@@ -16,6 +16,7 @@ from discord.http import Route
 
 from bots.discord_bot import DiscordFront, connect
 from bots.discord_bot_desk import DiscordOptions
+from bots.pacing import Rate
 from bots.wording import Wording
 from core.chat import Chat
 from core.people import People
@@ -28,6 +29,7 @@ from tests.houses import House, house
 
 WORDING = Wording(Path(__file__).parents[1] / "config" / "locales")
 SAY = WORDING.bind("en")
+QUICK = Rate(interval=0.01, typing=0)
 SECONDS = 20.0
 """After so long something hangs."""
 
@@ -43,8 +45,11 @@ class Town:
     channel: Channel
 
     @classmethod
-    def founded(cls, **options: Any) -> Town:
+    def founded(cls, *, limits: bool = False, **options: Any) -> Town:
+        """``limits``: Discord's rate limits hold."""
         server = DiscordServer(spec=options.pop("spec", spec()), **options)
+        if not limits:
+            server.limits.lift()
         ann, bob = server.person("ann"), server.person("bob")
         guild = server.world.guild("The Beach", server.world.person("owner"))
         for one in (ann, bob):
@@ -105,6 +110,7 @@ async def beach(
     wait: bool = True,
     people: People | None = None,
     options: dict[str, Any] | None = None,
+    rate: Rate = QUICK,
     **core: Any,
 ) -> AsyncIterator[Beach]:
     """A Conch on ``folder``, connected to the town, which must be listening."""
@@ -116,7 +122,7 @@ async def beach(
         await admitted.load(home.store)
         await home.chat.resume(["discord:"])
         async with connect(
-            home.chat, home.store, WORDING, chosen, say=SAY, state=states.append, random=Random(1)
+            home.chat, home.store, WORDING, chosen, say=SAY, state=states.append, random=Random(1), rate=rate
         ) as front:
             conch = Beach(town, home, front, states)
             if wait:

@@ -296,7 +296,7 @@ def respond(api: Api, call: Call) -> Answer:
         told["response_message_id"] = str(message.id)
         told["response_message_loading"] = bool(message.flags & model.LOADING)
         told["response_message_ephemeral"] = bool(message.flags & model.EPHEMERAL)
-        if kind in (4, 5, 7):
+        if kind in (4, 7):
             resource = {"resource": {"type": kind, "message": api.shown(message)}}
     return 200, {"interaction": told, **resource}
 
