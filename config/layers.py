@@ -131,6 +131,11 @@ def _typed(text: str, field: FieldInfo) -> Any:
         return int(text)
     if kind is float and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
         return float(text)
+    if get_origin(kind) is dict:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text
     if get_origin(kind) is tuple:
         if text.startswith("["):
             try:

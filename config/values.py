@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from config.settings import Settings
 from core.chat import Options
 from core.engine import Sampling
@@ -26,11 +28,9 @@ def sampling(settings: Settings) -> Sampling:
 def limits(settings: Settings) -> Limits:
     """What one person may ask."""
     chosen = settings.limits
-    return Limits(
-        messages_per_minute=chosen.messages_per_minute,
-        tokens_per_day=chosen.tokens_per_day,
-        characters=chosen.characters,
-    )
+    everybody = Limits(chosen.messages_per_minute, chosen.tokens_per_day, chosen.characters)
+    named = {name: replace(everybody, **given.model_dump(exclude_none=True)) for name, given in chosen.named.items()}
+    return replace(everybody, named=named)
 
 
 def options(settings: Settings) -> Options:
