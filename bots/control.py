@@ -30,7 +30,7 @@ from typing import Any
 from bots.folder import unusable
 from core.errors import ConchError, Refused, StoreError
 from core.events import Delta, Finished, Queued
-from core.messages import Turn
+from core.messages import Attachment, Turn
 from core.reply import Reply
 
 NAME = "conch.sock"
@@ -289,7 +289,8 @@ class Stream:
 
 def decode_turn(fields: Mapping[str, Any]) -> Turn:
     """The turn that these fields of JSON are."""
-    return Turn(**{**fields, "refs": tuple(fields["refs"])})
+    lists = {name: tuple(fields[name]) for name in ("refs", "read", "parts")}
+    return Turn(**{**fields, **lists, "attachments": tuple(Attachment(**file) for file in fields["attachments"])})
 
 
 async def _request(

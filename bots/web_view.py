@@ -45,7 +45,7 @@ def exchanges(path: Sequence[Turn]) -> list[Exchange]:
     """The path (oldest first) as the page shows it; what was deleted is not shown."""
     found: list[list[Turn]] = []
     for turn in path:
-        if turn.prompt or (turn.deleted and turn.kind != "proceed"):
+        if turn.asks or (turn.deleted and turn.kind != "proceed"):
             found.append([turn])
         elif found:
             found[-1].append(turn)

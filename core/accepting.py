@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from itertools import accumulate, pairwise
 from random import Random
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from core.answering import Answering, Observe
-from core.errors import Expired, NotFound, NothingToContinue, NotYours, Refused, ShuttingDown, StillAnswering
+from core.asks import Again, Ask, Options, Target, holds, title
+from core.errors import Expired, NotFound, NothingToContinue, NotYours, Refused, ShuttingDown, StillAnswering, TooLong
 from core.gate import Gate
 from core.limits import Limits, Spend
 from core.messages import Conversation, Kind, Turn
@@ -27,58 +30,13 @@ from core.voices import Voices
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Target = int | str
-"""A turn, by its id or by any of its events."""
-
-TITLE_CHARACTERS = 60
+CUT_OFF_KEPT = 1000
 OUTAGE_SECONDS = 30.0
 """An event older than this comes from an outage's backlog: it may go ``Options.backlog`` past the bound."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """``backlog``: tickets past the bound for what an outage held back. ``max_age``: seconds after which a question is
-    too old to answer (0 = never). ``attempts``: how often a crash may hit one answer before it is given up."""
-
-    persona: str
-    language: str = "en"
-    backlog: int = 500
-    max_age: float = 0.0
-    attempts: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A question that arrived. ``at`` is the event's own time (None: now); see ``Chat.send`` for the rest."""
-
-    conversation: str
-    user: str
-    event: str
-    text: str
-    place: str = ""
-    at: float | None = None
-    parent: Target | None = None
-    persona: str | None = None
-    language: str | None = None
-    places: Sequence[str] = ()
-    scope: str = ""
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A turn to be made from ``target``: another answer, its continuation, or its question in other words."""
-
-    kind: Kind
-    target: Target
-    user: str
-    event: str
-    text: str | None = None
-    place: str | None = None
-    at: float | None = None
-    take_over: bool = False
-    branch: bool = False
-    places: Sequence[str] = ()
+TOO_LONG_IN_ALL = "too_long_in_all"
+"""How a question ends whose messages are too long together: the key of a sentence."""
 
 
 class Accepting:
@@ -105,6 +63,7 @@ class Accepting:
         self._observe, self._changed, self._clock, self._random = observe, changed, clock, random
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._cut_off: dict[str, tuple[float, Refused]] = {}
 
     async def ask(self, ask: Ask) -> Reply:
         """A new question. Raises Refused."""
@@ -174,12 +133,32 @@ class Accepting:
         return bool(self._options.max_age) and self._clock() - asked > self._options.max_age
 
     async def _ask(self, ask: Ask) -> Reply:
+        try:
+            return await self._ask_in_turn(ask)
+        except Refused as refusal:
+            if ask.more_until is not None:
+                if len(self._cut_off) > CUT_OFF_KEPT:
+                    self._cut_off.clear()
+                self._cut_off[ask.conversation] = ask.more_until, refusal
+            raise
+
+    def _refuse_rest(self, ask: Ask) -> None:
+        """Of a question whose first message was refused, the others are: nobody wants an answer to its end alone."""
+        until, refusal = self._cut_off.pop(ask.conversation, (-math.inf, None))
+        if refusal is not None and self._asked(ask.at) <= until:
+            raise refusal
+
+    async def _ask_in_turn(self, ask: Ask) -> Reply:
         async with self.lock(ask.conversation):
-            known, kept, language = await self._store.glance(ask.event, ask.conversation, ask.user)
-            if known is not None:
-                return await self._taken(known, ask.user)
+            seen = await self._store.glance(ask.event, ask.conversation, ask.user, self._asked(ask.at))
+            if seen.known is not None:
+                return await self._taken(seen.known, ask.user)
+            if seen.unfinished is not None and seen.unfinished.user == ask.user and ask.text:
+                return await self._append(seen.unfinished, ask)
+            self._refuse_rest(ask)
             self._may(ask.user, ask.places, ask.at)
-            self._limits.check_length(ask.text)
+            self._limits.check_length(ask.text, alone=not ask.quote and not ask.attachments)
+            kept = seen.conversation
             if kept is not None and kept.owner != ask.user:
                 raise NotYours
             above = None if ask.parent is None else await self.turn(ask.parent)
@@ -196,27 +175,54 @@ class Accepting:
                 prompt=ask.text,
                 persona=ask.persona,
                 default_persona=self._options.persona,
-                language=language or ask.language or self._options.language,
+                language=seen.language or ask.language or self._options.language,
                 seed=self._seed(),
                 max_tokens=self._voices.max_tokens(persona),
                 asked=self._asked(ask.at),
                 place=ask.place,
                 parent=above.id if above is not None else "head",
                 scope=ask.scope,
-                title=ask.title or title(ask.text),
+                title=ask.title or title(ask.text or ask.quote or ask.attachments[0].name),
+                quote=ask.quote,
+                attachments=tuple(ask.attachments),
+                more_until=ask.more_until,
             )
             return await self._accept(new)
 
+    async def _append(self, turn: Turn, ask: Ask) -> Reply:
+        """One more message of a question, also where a shutdown has begun: it must not stay cut in two.
+
+        If its turn has come already, the whole is answered instead, in the same messages. Raises TooLong, and then the
+        question is not answered at all.
+        """
+        text, live = turn.prompt + ask.text, self._answering.live.get(turn.id)
+        try:
+            self._limits.check_length(text)
+            if turn.cause == TOO_LONG_IN_ALL:
+                raise TooLong(self._limits.characters)
+        except TooLong:
+            await self._store.append(turn.id, ask.event, "", ask.more_until)
+            if live is not None:
+                await self._answering.cancel(live, TOO_LONG_IN_ALL, "error")
+            raise
+        if live is not None and await self._answering.append(live, ask.event, ask.text, ask.more_until):
+            self._changed(turn.user, turn.conversation)
+            return live
+        parts = (*(turn.parts or (len(turn.prompt),)), len(ask.text))
+        new = self._remade(turn, "edit", ask.event, self._asked(ask.at), text, parts)
+        return await self._accept(replace(new, more_until=ask.more_until), instead_of=live)
+
     async def _again(self, again: Again) -> Reply:
-        first = await self.turn(again.target, again.user)
+        first = await self._of(again)
         async with self.lock(first.conversation):
-            if known := await self._known(again.event, again.user):
+            if known := await self._known(again.event, first.user):
                 return known
-            old = await self.turn(first.id, again.user)
+            old = await self._of(again, first.id)
             if old.deleted:
                 raise NotFound
             live = self._answering.live.get(old.id)
-            if again.kind == "edit" and again.text == old.prompt:
+            text, parts = await self._reworded(old, again)
+            if again.kind == "edit" and text == old.prompt:
                 return await self.reply(old)
             if again.kind != "edit" and live is not None:
                 raise StillAnswering
@@ -224,41 +230,79 @@ class Accepting:
                 raise NothingToContinue
             self._may(again.user, again.places, again.at)
             if again.kind == "edit":
-                self._limits.check_length(again.text or "")
-            new = NewTurn(
-                conversation=old.conversation,
-                user=again.user,
-                event=again.event,
-                kind=again.kind,
-                prompt=old.prompt if again.text is None else again.text,
-                persona=old.persona,
-                default_persona=self._options.persona,
-                language=old.language,
-                seed=self._seed(),
-                max_tokens=self._voices.max_tokens(old.persona),
-                asked=self._asked(again.at),
+                self._limits.check_length(text, alone=not old.quote and not old.attachments)
+            new = replace(
+                self._remade(old, again.kind, again.event, self._asked(again.at), text, parts),
                 place=old.place if again.place is None else again.place,
                 parent=old.id if again.kind == "proceed" else old.parent,
-                source=old.id,
                 take_over=again.take_over,
                 move_head=again.branch or await self._is_newest(old),
-                scope=old.scope,
             )
             shown = self._answering.replies.get(old.id) if again.take_over else None
-            return await self._accept(new, instead_of=live if again.kind == "edit" else None, shown=shown)
+            return await self._accept(
+                new, instead_of=live if again.kind == "edit" else None, shown=shown, by=again.user
+            )
 
-    async def _accept(self, new: NewTurn, instead_of: Reply | None = None, shown: Reply | None = None) -> Reply:
+    async def _of(self, again: Again, turn: int | None = None) -> Turn:
+        """The turn that it is about: the asker's own, or for an owner anybody's. Raises NotFound, NotYours."""
+        found = await self.turn(again.target if turn is None else turn)
+        if found.user != again.user and (again.kind == "edit" or not found.user or not self._people.owns(again.user)):
+            raise NotYours
+        return found
+
+    async def _reworded(self, old: Turn, again: Again) -> tuple[str, tuple[int, ...]]:
+        """The question's new words, and the lengths of its messages: of several, an edit changes one."""
+        if again.kind == "proceed":
+            return "", ()
+        if again.text is None or not old.parts or isinstance(again.target, int):
+            return old.prompt if again.text is None else again.text, old.parts if again.text is None else ()
+        number, ends = await self._store.part(again.target), [0, *accumulate(old.parts)]
+        parts = [old.prompt[start:end] for start, end in pairwise(ends)]
+        parts[number] = again.text
+        return "".join(parts), tuple(map(len, parts))
+
+    def _remade(
+        self, old: Turn, kind: Kind, event: str, asked: float, text: str, parts: tuple[int, ...] = ()
+    ) -> NewTurn:
+        """A turn made from another, in its messages and as the conversation's newest."""
+        continues = kind == "proceed"
+        return NewTurn(
+            conversation=old.conversation,
+            user=old.user,
+            event=event,
+            kind=kind,
+            prompt=text,
+            persona=old.persona,
+            default_persona=self._options.persona,
+            language=old.language,
+            seed=self._seed(),
+            max_tokens=self._voices.max_tokens(old.persona),
+            asked=asked,
+            place=old.place,
+            parent=old.parent,
+            source=old.id,
+            take_over=True,
+            scope=old.scope,
+            quote="" if continues else old.quote,
+            attachments=() if continues else old.attachments,
+            parts=parts,
+        )
+
+    async def _accept(
+        self, new: NewTurn, instead_of: Reply | None = None, shown: Reply | None = None, by: str | None = None
+    ) -> Reply:
         """Join the line, then one durable commit, then the task. ``shown``: who still fills the messages taken over.
+        ``by``: whose wish it is, where that is not the person's whose question it is.
 
         An edited question stands in for the one it replaces, which waits or runs until the commit: it needs no place
         of its own before that, and cannot find the line full.
         """
-        ticket = None
+        ticket, held = None, holds(new)
         if instead_of is None:
             extra = self._options.backlog if self._clock() - new.asked > OUTAGE_SECONDS else 0
-            ticket = self._gate.join(new.user, new.conversation, new.max_tokens, extra=extra)
+            ticket = self._gate.join(new.user, new.conversation, new.max_tokens, extra=extra, held=held)
         try:
-            turn, fresh = await self._store.accept(new, self._check(new))
+            turn, fresh = await self._store.accept(new, self._check(new, by or new.user))
         except BaseException:
             if ticket is not None:
                 ticket.leave()
@@ -270,7 +314,9 @@ class Accepting:
         self._observe("accepted", 1, new.kind)
         if ticket is None:
             waiting = self._answering.waiting(instead_of) if instead_of is not None else None
-            ticket = self._gate.join(new.user, new.conversation, new.max_tokens, past_bounds=True, instead_of=waiting)
+            ticket = self._gate.join(
+                new.user, new.conversation, new.max_tokens, past_bounds=True, instead_of=waiting, held=held
+            )
         reply = self._answering.start(turn, ticket)
         self._changed(turn.user, turn.conversation)
         if shown is not None:
@@ -279,9 +325,9 @@ class Accepting:
             await self._answering.cancel(instead_of, "edited")
         return reply
 
-    def _check(self, new: NewTurn) -> Callable[[Sequence[Spend]], None] | None:
+    def _check(self, new: NewTurn, by: str) -> Callable[[Sequence[Spend]], None] | None:
         """The person's limits, for the store to ask inside the accepting transaction."""
-        if self._people.exempt(new.user):
+        if self._people.exempt(new.user) or self._people.exempt(by):
             return None
         return lambda spends: self._limits.check(spends, new.asked, new.max_tokens)
 
@@ -326,7 +372,7 @@ class Accepting:
         head = kept.head if kept is not None else None
         while head is not None and head != turn.id:
             above = await self.turn(head)
-            if above.prompt and not above.deleted:
+            if above.asks and not above.deleted:
                 return False
             head = above.parent
         return head is not None
@@ -348,12 +394,6 @@ class Accepting:
         except Refused as refusal:
             self._observe("refused", 1, refusal.cause)
             raise
-
-
-def title(text: str) -> str:
-    """One line of at most 60 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1].rstrip() + "…"
 
 
 def _hear(task: asyncio.Task[Any]) -> None:

@@ -16,8 +16,10 @@ from weakref import WeakValueDictionary
 
 from core.engine import Engine
 from core.errors import ConchError
-from core.events import Delta, Finished, Queued, Started
+from core.events import Delta, Finished, FinishReason, Queued, Started
+from core.fitting import portions
 from core.gate import Gate, Ticket
+from core.holding import QUIET_SECONDS, Holding
 from core.messages import Message, Turn, Window, groups, window
 from core.reply import Reply
 from core.store import Store
@@ -30,6 +32,8 @@ Observe = Callable[[str, float, str], None]
 RETRY_SECONDS = 1.0
 """How long to wait before the end of an answer is committed again, when the store could not take it."""
 LENGTHS_KEPT = 20_000
+FILES_SHARE = 0.75
+"""Of the room for a question and what was said before: a file that took all of it could not be talked about."""
 
 
 @dataclass(slots=True)
@@ -38,12 +42,14 @@ class _Run:
 
     reply: Reply
     ticket: Ticket
+    holding: Holding
     answer: asyncio.Task[Finished]
     settled: asyncio.Task[None]
-    cause: str | None = None
+    end: Finished | None = None
     prompt: int = 0
     computed: int = 0
     left_out: int = 0
+    read: tuple[int, ...] = ()
     attempted: bool = False
 
 
@@ -60,35 +66,64 @@ class Answering:
         observe: Observe,
         changed: Callable[[str, str], None],
         clock: Callable[[], float] = time,
+        quiet: float = QUIET_SECONDS,
     ) -> None:
+        """``quiet``: seconds after which a question of several messages counts as whole."""
         self.live: dict[int, Reply] = {}
         self.replies: WeakValueDictionary[int, Reply] = WeakValueDictionary()
         """Every Reply that somebody still follows, also past its end: while it is being shown, say."""
         self._engine, self._gate, self._store = engine, gate, store
         self._voices, self._observe, self._changed, self._clock = voices, observe, changed, clock
+        self._quiet = quiet
         self._runs: dict[int, _Run] = {}
         self._lengths: dict[int, int] = {}
         self._closing = asyncio.Event()
 
     def start(self, turn: Turn, ticket: Ticket) -> Reply:
-        """Give an accepted turn its task. Synchronous: nothing can come between the commit and this."""
+        """Give an accepted turn its task. Synchronous: nothing can come between the commit and this.
+
+        The ticket must be held where the question is not whole yet: more of it, or its files, may come.
+        """
         reply = self.live[turn.id] = self.replies[turn.id] = Reply(turn, self._store, self.cancel)
         answer = asyncio.create_task(self._answer(turn.id), name=f"answer {turn.id}")
         settled = asyncio.create_task(self._settle(turn.id), name=f"turn {turn.id}")
-        self._runs[turn.id] = _Run(reply, ticket, answer, settled)
+        holding = Holding(ticket, files=turn.incomplete)
+        if turn.more_until is not None:
+            holding.wait(self._quiet)
+        self._runs[turn.id] = _Run(reply, ticket, holding, answer, settled)
         if self._closing.is_set():
             answer.cancel()
         return reply
 
-    async def cancel(self, reply: Reply, cause: str) -> None:
+    async def cancel(self, reply: Reply, cause: str, reason: FinishReason = "abort") -> None:
         """End a turn by a person's will; returns when the end is committed. Nothing happens if it has ended."""
         run = self._runs.get(reply.turn.id)
         if run is None:
             return
         if not run.answer.done() and not run.answer.cancelling():
-            run.cause = cause
+            run.end = Finished(reason, cause)
             run.answer.cancel()
         await asyncio.shield(run.settled)
+
+    async def append(self, reply: Reply, event: str, text: str, more_until: float | None) -> bool:
+        """One more message of a question that waits; False, and nothing has changed, where its turn has come."""
+        run = self._runs.get(reply.turn.id)
+        if run is None or not run.holding.pin():
+            return False
+        try:
+            turn = await self._store.append(reply.turn.id, event, text, more_until)
+            reply.turn = replace(reply.turn, prompt=turn.prompt, parts=turn.parts, more_until=turn.more_until)
+        finally:
+            run.holding.wait(self._quiet)
+        return True
+
+    async def attach(self, reply: Reply, texts: Sequence[str]) -> None:
+        """The texts of the files that a question waited for. Nothing happens if it waits no more."""
+        run = self._runs.get(reply.turn.id)
+        if run is not None and reply.turn.incomplete:
+            turn = await self._store.attach(reply.turn.id, texts)
+            reply.turn = replace(reply.turn, attachments=turn.attachments)
+            run.holding.files_came()
 
     def waiting(self, reply: Reply) -> Ticket | None:
         """The ticket of a turn that has not been admitted yet."""
@@ -126,7 +161,7 @@ class Answering:
             reply.emit(Queued(0, 0.0, "thinking"))
         await self._earlier_settled(reply.turn)
         self._observe("wait", self._clock() - accepted, "")
-        seen = await self._window(reply.turn)
+        seen, run.read = await self._window(reply.turn)
         run.left_out = seen.left_out
         if not await self._count_attempt(run):
             return Finished("abort", "deleted")
@@ -153,6 +188,7 @@ class Answering:
         """The turn's task: whatever becomes of the answer, its end is committed once, then told."""
         run = self._runs[turn_id]
         await asyncio.wait({run.answer})
+        run.holding.close()
         reply = run.reply
         end = self._end(run)
         if self._engine.slots != self._gate.slots:  # before leaving, so that a broken engine gets nobody's turn
@@ -176,11 +212,11 @@ class Answering:
     def _end(self, run: _Run) -> Finished | None:
         """How the answer ended; None where a shutdown closed it, not a person."""
         if run.answer.cancelled():
-            return Finished("abort", run.cause) if run.cause is not None else None
+            return run.end
         failure = run.answer.exception()
         if failure is None:
             end = run.answer.result()
-            unwanted = end.reason == "abort" and run.cause is None and self._closing.is_set()
+            unwanted = end.reason == "abort" and run.end is None and self._closing.is_set()
             return None if unwanted else end  # an engine that is being closed
         log.error("turn %d failed: %s", run.reply.turn.id, type(failure).__name__, exc_info=failure)
         return Finished("error", "engine_failed")
@@ -207,6 +243,7 @@ class Answering:
                     left_out=run.left_out,
                     at=self._clock(),
                     shown=not turn.place,
+                    read=run.read,
                 )
             except (ConchError, OSError) as failure:
                 log.error("the end of turn %d is not stored yet: %s", turn.id, failure)
@@ -255,16 +292,20 @@ class Answering:
         if ending:
             await asyncio.wait(ending)
 
-    async def _window(self, turn: Turn) -> Window:
-        """What the model will see: the path back, as far as it may be seen here and as far as it fits."""
-        path = await self._store.path(turn.id)
-        exchanges = groups(readable(path))
+    async def _window(self, turn: Turn) -> tuple[Window, tuple[int, ...]]:
+        """What the model will see: the path back, as far as it may be seen here and as far as it fits; and how many
+        characters of each of the question's files."""
+        path = list(readable(await self._store.path(turn.id)))
         system = self._voices.system(turn)
         room = self._engine.context_window - self._voices.sampling(turn).max_tokens
-        if system:
-            room -= await self._length([Message("system", system)])
+        head = [Message("system", system)] if system else []
+        read = await portions(path[-1], head, room * FILES_SHARE, self._engine.count_tokens)
+        path[-1] = replace(path[-1], read=read)
+        exchanges = groups(path)
+        if head:
+            room -= await self._length(head)
         lengths = [await self._length(exchange) for exchange in exchanges]
-        return window(system, exchanges, lengths, room)
+        return window(system, exchanges, lengths, room), read
 
     async def _length(self, exchange: Sequence[Message]) -> int:
         """Tokens that an exchange takes, remembered by its hash; the engine's own test is the exact one."""
@@ -292,6 +333,7 @@ class _Nothing:
     """Figures of a turn that never ran."""
 
     prompt = computed = left_out = 0
+    read: tuple[int, ...] = ()
 
 
 _NOTHING = _Nothing()

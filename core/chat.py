@@ -13,15 +13,16 @@ from random import Random, SystemRandom
 from time import time
 from typing import Any, Literal
 
-from core.accepting import Accepting, Again, Ask, Options, Target
-from core.accepting import title as line
+from core.accepting import Accepting
 from core.answering import Answering, Observe, readable
+from core.asks import Again, Ask, Options, Target, holds
+from core.asks import title as line
 from core.engine import Engine, Sampling
 from core.errors import NotFound, NotYours
 from core.events import Finished
 from core.gate import Gate
 from core.limits import Limits
-from core.messages import Conversation, Persona, Turn
+from core.messages import Attachment, Conversation, Persona, Turn
 from core.people import People
 from core.reply import Reply
 from core.store import Store
@@ -69,7 +70,14 @@ class Chat:
         self._limits, self._options, self._clock = limits, options, clock
         self._voices = Voices(personas, options.persona, sampling)
         self._answering = Answering(
-            engine, gate, store, voices=self._voices, observe=observe, changed=self._changed, clock=clock
+            engine,
+            gate,
+            store,
+            voices=self._voices,
+            observe=observe,
+            changed=self._changed,
+            clock=clock,
+            quiet=options.quiet,
         )
         self._accepting = Accepting(
             gate,
@@ -104,15 +112,48 @@ class Chat:
         places: Sequence[str] = (),
         scope: str = "",
         title: str = "",
+        quote: str = "",
+        attachments: Sequence[Attachment] = (),
+        more_until: float | None = None,
     ) -> Reply:
         """Accept a question; the same ``event`` again gives the same Reply. Raises Refused; then nothing is stored.
 
         ``at`` is the event's own time (Unix seconds), ``parent`` an answer that it replies to (else the
         conversation's newest), ``places`` the ids by which a group may be admitted, ``scope`` the chat in which
         everybody can read the answer, ``language`` what the platform says of the person.
+
+        The question may be about words of somebody else (``quote``), and about files. Files without a text are waited
+        for: ``attach`` or ``fail`` must follow, also after a restart. ``more_until``: what the same person says in this
+        conversation up to then, by the events' own times, is more of the same question and gives the same Reply.
         """
-        ask = Ask(conversation, user, event, text, place, at, parent, persona, language, places, scope, title)
+        ask = Ask(
+            conversation=conversation,
+            user=user,
+            event=event,
+            text=text,
+            place=place,
+            at=at,
+            parent=parent,
+            persona=persona,
+            language=language,
+            places=places,
+            scope=scope,
+            title=title,
+            quote=quote,
+            attachments=attachments,
+            more_until=more_until,
+        )
         return await self._accepting.ask(ask)
+
+    async def attach(self, turn: int, texts: Sequence[str]) -> None:
+        """The files that a question waits for have been fetched: their texts, in the order of those without one."""
+        if live := self._answering.live.get(turn):
+            await self._answering.attach(live, texts)
+
+    async def fail(self, turn: int, cause: str) -> None:
+        """A question cannot be answered, for a reason that its platform knows; ``cause`` is a key of wording."""
+        if live := self._answering.live.get(turn):
+            await self._answering.cancel(live, cause, "error")
 
     async def regenerate(
         self,
@@ -128,8 +169,9 @@ class Chat:
     ) -> Reply:
         """Another answer to the same question, as a sibling; ``take_over`` draws it in the old one's messages.
 
-        The conversation goes on from it if the old one was its newest, or with ``branch``. A second press finds the
-        sibling that the first one made. Raises StillAnswering while the turn waits or runs.
+        An owner may ask for it on behalf of whoever asked. The conversation goes on from it if the old one was its
+        newest, or with ``branch``. A second press finds the sibling that the first one made. Raises StillAnswering
+        while the turn waits or runs.
         """
         again = Again("regenerate", target, user, event, None, place, at, take_over, branch, places)
         return await self._accepting.again(again)
@@ -161,8 +203,9 @@ class Chat:
     ) -> Reply:
         """Ask a question anew in other words: a sibling that takes over its messages and, if it waits, its place.
 
-        The answer that runs is cancelled. An older question is answered in place and the conversation's newest turn
-        stays, unless ``branch``. The same text again is no edit: it gives the Reply that is there.
+        Of a question that came in several messages, an event of one of them changes that one; quoted words and files
+        stay. The answer that runs is cancelled. An older question is answered in place and the conversation's newest
+        turn stays, unless ``branch``. The same text again is no edit: it gives the Reply that is there.
         """
         again = Again("edit", target, user, event, text, None, at, take_over=True, branch=branch, places=places)
         return await self._accepting.again(again)
@@ -183,12 +226,14 @@ class Chat:
         refs = tuple(dict.fromkeys(ref for one in reversed(gone) for ref in one.refs if ref))
         return replace(turn, prompt="", reply="", ids=None, deleted=True, refs=refs)
 
-    async def undo(self, conversation: str, user: str) -> Turn | None:
+    async def undo(self, conversation: str, user: str, event: str | None = None) -> Turn | None:
         """Take back the newest turn: cancelled if it runs, and the conversation goes on from its parent.
 
-        Returns the turn taken back, or None when there was none.
+        Returns the turn taken back, or None when there was none. The same ``event`` again takes back no other.
         """
         async with self._accepting.lock(conversation):
+            if event is not None and (known := await self._store.find(event)) is not None:
+                return known
             kept = await self._accepting.conversation(conversation, user)
             if kept is None or kept.head is None:
                 return None
@@ -197,7 +242,7 @@ class Chat:
             turn = await self._accepting.turn(kept.head)
             while turn.deleted and turn.parent is not None:
                 turn = await self._accepting.turn(turn.parent)
-            await self._store.set_head(conversation, turn.parent)
+            await self._store.take_back(conversation, turn.id, turn.parent, event)
         self._changed(user, conversation)
         return turn
 
@@ -250,9 +295,8 @@ class Chat:
             if end is not None:
                 await self._answering.give_up(turn, end)
                 continue
-            ticket = self._gate.join(
-                turn.user, turn.conversation, self._voices.max_tokens(turn.persona), past_bounds=True
-            )
+            tokens = self._voices.max_tokens(turn.persona)
+            ticket = self._gate.join(turn.user, turn.conversation, tokens, past_bounds=True, held=holds(turn))
             self._answering.start(turn, ticket)
             taken += 1
         return taken

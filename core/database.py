@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine
 from core import schema, sqlite
 from core.erasing import Erasing
 from core.errors import StoreError, StoreFull
+from core.migrations import MIGRATIONS, Migration
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -61,9 +62,7 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, folder: Path, migrations: Sequence[schema.Migration] = schema.MIGRATIONS
-    ) -> AsyncIterator[Database]:
+    async def open(cls, folder: Path, migrations: Sequence[Migration] = MIGRATIONS) -> AsyncIterator[Database]:
         """The database in ``folder``, made or brought to the newest schema. Raises StoreError with a sentence."""
         path, writer, connection = await asyncio.to_thread(_open, folder, migrations)
         database = cls(path, writer, connection, sqlite.readers(path, READERS))
@@ -223,7 +222,7 @@ def _told(error: BaseException | None, path: Path) -> BaseException:
     return found
 
 
-def _open(folder: Path, migrations: Sequence[schema.Migration]) -> tuple[Path, Engine, Connection]:
+def _open(folder: Path, migrations: Sequence[Migration]) -> tuple[Path, Engine, Connection]:
     """Files, writer connection, schema. Proves by a write of its own that the disk takes one."""
     path = sqlite.prepare(folder)
     engine = sqlite.writer(path)
@@ -240,7 +239,7 @@ def _open(folder: Path, migrations: Sequence[schema.Migration]) -> tuple[Path, E
     return path, engine, connection
 
 
-def _bring_up(connection: Connection, path: Path, migrations: Sequence[schema.Migration]) -> None:
+def _bring_up(connection: Connection, path: Path, migrations: Sequence[Migration]) -> None:
     with connection.begin():
         found = schema.version(connection)
     schema.refuse_newer(found, migrations)

@@ -12,13 +12,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, exists, literal, or_, select, update
 from sqlalchemy import delete as drop
 
-from core.records import CONVERSATION_COLUMNS, TURN_COLUMNS
-from core.schema import NAMED, PAID, conversations, people, set_meta, turns
+from core.records import CONVERSATION_COLUMNS, TURN_COLUMNS, begins
+from core.schema import NAMED, PAID, conversations, marks, people, set_meta, turns
 
 Payer = Callable[[str], str]
 """A user's keyed hash."""
 
-_NO_TEXT = {"prompt": "", "reply": "", "ids": None, "shown": True, "deleted": True}
+_NO_TEXT = {
+    "prompt": "",
+    "quote": "",
+    "attachments": (),
+    "read": (),
+    "parts": (),
+    "more_until": None,
+    "reply": "",
+    "ids": None,
+    "shown": True,
+    "deleted": True,
+}
 _NOBODYS = {
     **_NO_TEXT,
     "user": "",
@@ -30,7 +41,7 @@ _NOBODYS = {
     "language": "",
     "seed": 0,
 }
-_TIMES = ("asked", "accepted", "started", "finished", "created", "updated")
+_TIMES = ("asked", "accepted", "started", "finished", "more_until", "created", "updated")
 
 
 def forget(connection: Connection, user: str, payer: Payer) -> int:
@@ -38,7 +49,8 @@ def forget(connection: Connection, user: str, payer: Payer) -> int:
     blanked = _blank(connection, turns.c.user == user, payer)
     kept = connection.execute(drop(conversations).where(conversations.c.owner == user)).rowcount
     known = connection.execute(drop(people).where(people.c.user == user)).rowcount
-    if blanked or kept or known:
+    marked = connection.execute(drop(marks).where(begins(marks.c.key, f"{user}:"))).rowcount
+    if blanked or kept or known or marked:
         set_meta(connection, "unclean", "1")
     return blanked
 
@@ -120,18 +132,22 @@ def export(connection: Connection, user: str) -> dict[str, Any]:
     by_key: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(told).mappings():
         by_key.setdefault(row["conversation"], []).append(_plain(dict(row)))
+    noted = connection.execute(select(marks).where(begins(marks.c.key, f"{user}:")).order_by(marks.c.key))
     return {
         "user": user,
         "language": connection.scalar(select(people.c.language).where(people.c.user == user)),
         "conversations": [
             {**_plain(dict(row)), "turns": by_key.get(row["key"], [])} for row in connection.execute(mine).mappings()
         ],
+        "marks": {row.key: row.value for row in noted},
     }
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
-        if isinstance(value, tuple):
+        if name == "attachments":
+            row[name] = [{"name": file.name, "text": file.text} for file in value]
+        elif isinstance(value, tuple):
             row[name] = list(value)
         elif name in _TIMES and value is not None:
             row[name] = datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")

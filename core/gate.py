@@ -50,6 +50,8 @@ class Ticket:
         self.admitted_at: float | None = None
         self.charged = 0
         self.left = False
+        self.held = False
+        """It keeps its place, and is not admitted: those behind it may go first meanwhile."""
         self._gate = gate
         self._moved = asyncio.Event()
 
@@ -90,6 +92,17 @@ class Ticket:
         """Those who iterate look again."""
         self._moved.set()
         self._moved.clear()
+
+    def hold(self) -> bool:
+        """Do not admit it before ``release``; False where its turn has come already, or it has left."""
+        self.held = not self.admitted and not self.left
+        return self.held
+
+    def release(self) -> None:
+        """It may be admitted."""
+        if self.held:
+            self.held = False
+            self._gate.released()
 
     def started(self, computed: int) -> None:
         """The engine computes ``computed`` tokens of prompt for it: they count too."""
@@ -161,15 +174,17 @@ class Gate:
         past_bounds: bool = False,
         extra: int = 0,
         instead_of: Ticket | None = None,
+        held: bool = False,
     ) -> Ticket:
         """A ticket for a turn of at most ``tokens`` generated tokens, admitted at once if it can be.
 
         ``past_bounds``: never refused. ``extra``: how many past the bounds are still accepted. ``instead_of``: a ticket
         of the same person and conversation; if it still waits, it is left, and the new one has its place and no bound.
+        ``held``: not admitted before its ``release``.
         Raises QueueFull, and then nothing has changed.
         """
         if instead_of is not None and instead_of in self._lines.get(conversation, ()) and instead_of.user == user:
-            return self._replace(instead_of, tokens)
+            return self._replace(instead_of, tokens, held)
         blocked = conversation in self._running or conversation in self._lines
         if not past_bounds and (blocked or self.paused or self.running >= self.slots):
             if self._waiting_of.get(user, 0) >= self._bound_per_person + extra:
@@ -177,6 +192,7 @@ class Gate:
             if self._waiting >= self._bound + extra:
                 raise QueueFull
         ticket = Ticket(self, user, conversation, tokens, next(self._numbers))
+        ticket.held = held
         self.accounts.come(user)
         if user not in self._waiting_of:
             self.accounts.scale.wait(user)
@@ -201,6 +217,11 @@ class Gate:
     def unpause(self) -> None:
         """Admits again."""
         self.paused = False
+        self._admit()
+        self._tell()
+
+    def released(self) -> None:
+        """A ticket that was held may be admitted."""
         self._admit()
         self._tell()
 
@@ -250,13 +271,16 @@ class Gate:
         if (loop := asyncio.get_running_loop()) is not self._loop:
             self._loop, self._telling = loop, False
 
-    def _replace(self, old: Ticket, tokens: int) -> Ticket:
+    def _replace(self, old: Ticket, tokens: int, held: bool) -> Ticket:
         ticket = Ticket(self, old.user, old.conversation, tokens, old.number)
+        ticket.held = held
         line = self._lines[old.conversation]
         line[line.index(old)] = ticket
         old.left = True
         old.wake()
         self._places = None
+        if old.held and not held:
+            self._admit()
         return ticket
 
     def _take_out(self, ticket: Ticket) -> None:
@@ -276,7 +300,8 @@ class Gate:
         """Fills the free slots."""
         scale = self.accounts.scale
         while not self.paused and self.running < self.slots:
-            heads = [line[0] for conversation, line in self._lines.items() if conversation not in self._running]
+            waiting = (line[0] for conversation, line in self._lines.items() if conversation not in self._running)
+            heads = [head for head in waiting if not head.held]
             if not heads:
                 return
             ticket = min(heads, key=lambda head: (scale.position(head.user), head.number))

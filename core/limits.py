@@ -66,9 +66,12 @@ class Limits:
             seconds = math.nextafter(seconds, math.inf)
         raise BudgetSpent(seconds) if richer >= slower else TooFast(seconds)
 
-    def check_length(self, text: str) -> None:
-        """Raises Empty where there is nothing but white space, TooLong above ``characters`` code points."""
-        if not text.strip():
+    def check_length(self, text: str, *, alone: bool = True) -> None:
+        """Raises Empty where there is nothing but white space, TooLong above ``characters`` code points.
+
+        ``alone``: the words are all that there is of the question. What is quoted, and files, have no part in this.
+        """
+        if alone and not text.strip():
             raise Empty
         if self.characters and len(text) > self.characters:
             raise TooLong(self.characters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -39,6 +40,15 @@ class Persona:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that belongs to a question. ``text`` None: not fetched yet from ``source``, which is opaque to core."""
+
+    name: str
+    source: str = ""
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A question and its answer, as stored.
 
@@ -48,6 +58,10 @@ class Turn:
     the day: ``max_tokens`` until it has ended, then prompt computed + generated. ``left_out`` counts the older turns
     that did not fit the window. ``source`` is the turn that a regenerate, proceed or edit was made from. ``scope``
     names the chat in which everybody can read the turn ("" = private): others may build on it there.
+
+    A question may quote somebody else's words (``quote``) and come with files (``attachments``), of each of which the
+    model has seen ``read`` characters. ``parts`` are the lengths of the messages that it came in, if there were
+    several; the person's next message is one of them if it was sent by ``more_until``.
     """
 
     id: int
@@ -79,6 +93,21 @@ class Turn:
     started: float | None
     finished: float | None
     scope: str = ""
+    quote: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    read: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
+    more_until: float | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Is there a question in it, or does it lengthen the answer before?"""
+        return bool(self.prompt or self.quote or self.attachments)
+
+    @property
+    def incomplete(self) -> bool:
+        """Has a file of it not been fetched yet?"""
+        return any(file.text is None for file in self.attachments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +131,35 @@ class Window:
     left_out: int
 
 
+def question(turn: Turn, read: Sequence[int]) -> str:
+    """What the model reads as the person's message: the quoted words, ``read`` characters of each file, the question.
+
+    Somebody else's words cannot pass for the question: each line that is quoted is marked, and the fence round a file
+    is longer than any in it.
+    """
+    pieces = ["\n".join(f"> {line}" for line in turn.quote.splitlines())] if turn.quote else []
+    for file, length in zip(turn.attachments, (*read, *[0] * len(turn.attachments)), strict=False):
+        text = (file.text or "")[:length]
+        fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+        pieces.append(f"{fence}{' '.join(file.name.split())}\n{text}\n{fence}")
+    return "\n\n".join((*pieces, turn.prompt) if turn.prompt else pieces)
+
+
 def groups(path: Sequence[Turn]) -> list[list[Message]]:
     """The path (oldest first) as whole exchanges that stay or go together; deleted turns are skipped.
 
     A turn without a question lengthens the answer before it, so it joins that exchange. The last turn, still
     unanswered, gives its question alone; if it has none, its exchange ends with the assistant's text so far, which the
-    engine continues.
+    engine continues. Of files the model sees as much as it read when they were asked about.
     """
     exchanges: list[list[Message]] = []
     broken = False  # what lengthened a deleted answer goes with it
     for turn in path:
-        if turn.deleted or (broken and not turn.prompt):
+        if turn.deleted or (broken and not turn.asks):
             broken = True
             continue
         broken = False
-        if not turn.prompt:
+        if not turn.asks:
             if not exchanges or exchanges[-1][-1].role != "assistant":
                 continue
             before = exchanges[-1].pop()
@@ -125,7 +168,7 @@ def groups(path: Sequence[Turn]) -> list[list[Message]]:
                 ids = (*ids, *turn.ids) if ids is not None and turn.ids is not None else None
             exchanges[-1].append(Message("assistant", before.content + turn.reply, ids))
             continue
-        exchange = [Message("user", turn.prompt)]
+        exchange = [Message("user", question(turn, turn.read))]
         if turn.reply:
             exchange.append(Message("assistant", turn.reply, turn.ids))
         exchanges.append(exchange)

@@ -28,15 +28,18 @@ from sqlalchemy import (
 
 from core.errors import NotFound, NotYours
 from core.limits import DAY, Spend
-from core.messages import Conversation, Kind, Turn
-from core.schema import conversations, events, people, storable, turns
+from core.messages import Attachment, Conversation, Kind, Turn
+from core.schema import conversations, events, people, storable, storable_file, turns
 
 TURN_COLUMNS = [turns.c[field.name] for field in fields(Turn)]
 CONVERSATION_COLUMNS = [conversations.c[field.name] for field in fields(Conversation)]
 
 THIS_TURN, THIS_KEY = turns.c.id == bindparam("this"), conversations.c.key == bindparam("this")
 
+_THIS_EVENT = events.c.hash == bindparam("this_hash")
 _EVENT = select(events.c.turn).where(events.c.hash == bindparam("hash"))
+_PART = select(events.c.part).where(events.c.hash == bindparam("hash"))
+_POINT_EVENT = update(events).where(_THIS_EVENT)
 _ADD_TURN, _ADD_EVENT, _ADD_CONVERSATION = insert(turns), insert(events), insert(conversations)
 _SIBLING = (
     select(*TURN_COLUMNS)
@@ -54,6 +57,7 @@ _line = select(turns.c.id, turns.c.parent).where(THIS_TURN).cte("line", recursiv
 _line = _line.union_all(select(turns.c.id, turns.c.parent).join(_line, turns.c.id == _line.c.parent))
 
 TURN = select(*TURN_COLUMNS).where(THIS_TURN)
+UNFINISHED_QUESTION = TURN.where(turns.c.more_until >= bindparam("at"), turns.c.deleted.is_(False))
 FOUND = select(*TURN_COLUMNS).where(turns.c.id == _EVENT.scalar_subquery())
 PATH = select(*TURN_COLUMNS).where(turns.c.id.in_(select(_line.c.id))).order_by(turns.c.id)
 MADE_FROM = select(*TURN_COLUMNS).where(turns.c.source == bindparam("this")).order_by(turns.c.id)
@@ -76,7 +80,8 @@ class NewTurn:
 
     ``persona`` None: the conversation's, else ``default_persona``. ``parent`` "head": the conversation's newest turn.
     ``move_head``: the conversation goes on from this turn. ``title`` is the conversation's, if it has none yet.
-    ``take_over``: the messages of ``source`` become this turn's.
+    ``take_over``: the messages of ``source`` become this turn's. ``quote``, ``attachments``, ``parts``, ``more_until``:
+    see Turn; a question of several messages has its last one in ``event``.
     """
 
     conversation: str
@@ -98,6 +103,21 @@ class NewTurn:
     title: str = ""
     scope: str = ""
     take_over: bool = False
+    quote: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    parts: tuple[int, ...] = ()
+    more_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What accepting a question needs to know: the turn that its event belongs to, or else its conversation, its
+    person's language, and the newest turn if what was sent at that time is more of the same question."""
+
+    known: Turn | None
+    conversation: Conversation | None = None
+    language: str | None = None
+    unfinished: Turn | None = None
 
 
 def accept(
@@ -119,7 +139,7 @@ def accept(
     if source is not None and new.kind in ("regenerate", "proceed"):
         sibling = _turn(connection, _SIBLING, {"source": source.id, "kind": new.kind})
         if sibling is not None and (sibling.reply or sibling.finish_reason is None):  # a second press of the button
-            connection.execute(_ADD_EVENT, event | {"turn": sibling.id})
+            _add_event(connection, new.event, sibling.id)
             place = conversation(connection, sibling.conversation)
             if new.move_head and place is not None and place.head == source.id == sibling.parent:  # after an undo
                 connection.execute(CHANGE_CONVERSATION, {"head": sibling.id, "this": place.key})
@@ -134,10 +154,13 @@ def accept(
     row: dict[str, Any] = {
         name: storable(value) if isinstance(value, str) else value for name, value in _row(new, place, now).items()
     }
+    row["attachments"] = tuple(map(storable_file, new.attachments))
     key = connection.execute(_ADD_TURN, row).inserted_primary_key
     assert key is not None
     made = Turn(id=key.id, **row)
-    connection.execute(_ADD_EVENT, event | {"turn": made.id})
+    _add_event(connection, new.event, made.id, max(len(new.parts) - 1, 0))
+    for ref in made.refs:
+        _point(connection, ref, made.id)
     changes: dict[str, Any] = {"updated": now}
     if new.move_head:
         changes["head"] = made.id
@@ -170,7 +193,12 @@ def _row(new: NewTurn, place: Conversation, now: float) -> dict[str, Any]:
         "scope": new.scope,
         "place": new.place,
         "refs": tuple(new.refs),
+        "read": (),
+        "parts": tuple(new.parts),
+        "more_until": new.more_until,
         "prompt": new.prompt,
+        "quote": new.quote,
+        "attachments": new.attachments,
         "reply": "",
         "ids": None,
         "finish_reason": None,
@@ -178,6 +206,42 @@ def _row(new: NewTurn, place: Conversation, now: float) -> dict[str, Any]:
         "started": None,
         "finished": None,
     }
+
+
+def append(connection: Connection, number: int, event: str, text: str, more_until: float | None) -> Turn:
+    """The question goes on: one more message of it, by an event of its own."""
+    before = turn(connection, number)
+    if connection.scalar(_EVENT, {"hash": event_hash(event)}) is not None:
+        return before
+    text = storable(text)
+    parts = (*(before.parts or (len(before.prompt),)), len(text))
+    _add_event(connection, event, number, len(parts) - 1)
+    if before.deleted:
+        return before
+    return change(connection, before, {"prompt": before.prompt + text, "parts": parts, "more_until": more_until})
+
+
+def attach(connection: Connection, number: int, texts: Sequence[str]) -> Turn:
+    """The texts of the files that were not fetched yet, in their order; of a blanked turn nothing is kept."""
+    before, coming = turn(connection, number), iter(texts)
+    files = tuple(
+        file if file.text is not None else storable_file(replace(file, text=next(coming)))
+        for file in before.attachments
+    )
+    return change(connection, before, {"attachments": files})
+
+
+def take_back(connection: Connection, key: str, taken: int, parent: int | None, event: str | None) -> None:
+    """The conversation goes on from ``parent``, and ``event``, if there is one, stands for the turn taken back."""
+    if not connection.execute(CHANGE_CONVERSATION, {"this": key, "head": parent}).rowcount:
+        raise NotFound
+    if event is not None:
+        _add_event(connection, event, taken)
+
+
+def part(connection: Connection, event: str) -> int:
+    """Which of its question's messages an event was; 0 also where it is not known."""
+    return connection.scalar(_PART, {"hash": event_hash(event)}) or 0
 
 
 def finish(connection: Connection, number: int, figures: Mapping[str, Any], end: Mapping[str, Any]) -> Turn:
@@ -210,7 +274,21 @@ def change_unseen(
 
 def set_refs(connection: Connection, before: Turn, refs: Sequence[str]) -> Turn:
     """A forgotten turn (it has no user) keeps no place to be found by."""
-    return change(connection, before, {"refs": tuple(refs)}) if before.user else before
+    if not before.user:
+        return before
+    for ref in set(refs) - set(before.refs):
+        _point(connection, ref, before.id)
+    return change(connection, before, {"refs": tuple(refs)})
+
+
+def _add_event(connection: Connection, event: str, turn: int, part: int = 0) -> None:
+    connection.execute(_ADD_EVENT, {"hash": event_hash(event), "turn": turn, "part": part})
+
+
+def _point(connection: Connection, ref: str, turn: int) -> None:
+    """A message of the platform shows this turn now; whoever replies to it means this one."""
+    if ref and not connection.execute(_POINT_EVENT, {"this_hash": event_hash(ref), "turn": turn}).rowcount:
+        _add_event(connection, ref, turn)
 
 
 def turn(connection: Connection, number: int) -> Turn:
@@ -232,14 +310,15 @@ def conversation(connection: Connection, key: str) -> Conversation | None:
     return None if row is None else Conversation(*row)
 
 
-def glance(
-    connection: Connection, event: str, key: str, user: str
-) -> tuple[Turn | None, Conversation | None, str | None]:
+def glance(connection: Connection, event: str, key: str, user: str, at: float) -> Glance:
     """See ``Store.glance``."""
     known = _turn(connection, FOUND, {"hash": event_hash(event)})
     if known is not None:
-        return known, None, None
-    return None, conversation(connection, key), connection.scalar(LANGUAGE, {"this": user})
+        return Glance(known)
+    kept, language = conversation(connection, key), connection.scalar(LANGUAGE, {"this": user})
+    if kept is None or kept.head is None:
+        return Glance(None, kept, language)
+    return Glance(None, kept, language, _turn(connection, UNFINISHED_QUESTION, {"this": kept.head, "at": at}))
 
 
 def conversation_made(

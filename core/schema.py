@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +32,8 @@ from sqlalchemy import (
 )
 
 from core.errors import StoreError
+from core.messages import Attachment
+from core.migrations import MIGRATIONS, Migration
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL is no text to PostgreSQL, and half a surrogate pair has no UTF-8."""
@@ -40,6 +42,11 @@ UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 def storable(words: str) -> str:
     """The words as they will be read again: what no database takes becomes U+FFFD, one for one."""
     return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", words)
+
+
+def storable_file(file: Attachment) -> Attachment:
+    """The file as it will be read again."""
+    return Attachment(storable(file.name), storable(file.source), None if file.text is None else storable(file.text))
 
 
 class Words(TypeDecorator[str]):
@@ -63,6 +70,22 @@ class Items(TypeDecorator[tuple[Any, ...]]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Any, ...] | None:
         return value if value is None else tuple(json.loads(value))
+
+
+class Attachments(TypeDecorator[tuple[Attachment, ...]]):
+    """Files of text, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Iterable[Attachment] | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        files = [(file.name, file.source, file.text) for file in map(storable_file, value)]
+        return json.dumps(files, separators=(",", ":"), ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Attachment, ...] | None:
+        return value if value is None else tuple(Attachment(*file) for file in json.loads(value))
 
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in a column of type INTEGER
@@ -96,10 +119,15 @@ turns = Table(
     Column("accepted", Double, nullable=False),
     Column("started", Double),
     Column("finished", Double),
+    Column("more_until", Double),  # the next message of its person is more of this question, if it was sent by then
+    Column("read", Items, nullable=False),
+    Column("parts", Items, nullable=False),
     Column("scope", Words, nullable=False),
     Column("place", Words, nullable=False),
     Column("refs", Items, nullable=False),
     Column("prompt", Words, nullable=False),  # the long columns come last: what only looks at the others reads less
+    Column("quote", Words, nullable=False),
+    Column("attachments", Attachments, nullable=False),
     Column("reply", Words, nullable=False),
     Column("ids", Items),
 )
@@ -121,6 +149,7 @@ events = Table(
     metadata,
     Column("hash", LargeBinary(32), primary_key=True),  # SHA-256 of the event, kept for ever: a replay is never new
     Column("turn", Id, ForeignKey("turns.id"), nullable=False),
+    Column("part", Integer, nullable=False),  # which of its question's messages it was
 )
 Index("events_by_turn", events.c.turn)
 
@@ -142,13 +171,6 @@ people = Table("people", metadata, Column("user", Words, primary_key=True), Colu
 grants = Table("grants", metadata, Column("who", Words, primary_key=True), Column("role", String(16), nullable=False))
 marks = Table("marks", metadata, Column("key", Words, primary_key=True), Column("value", Words, nullable=False))
 meta = Table("meta", metadata, Column("name", String(32), primary_key=True), Column("value", Text, nullable=False))
-
-Migration = Callable[[Connection], None]
-MIGRATIONS: tuple[Migration, ...] = ()
-"""The n-th brings a database of version n to version n + 1. A new database is made in the newest shape at once.
-
-A migration says what it changes by itself, never through the tables above, which go on changing after it.
-"""
 
 
 def version(connection: Connection) -> int:

@@ -22,10 +22,11 @@ from core.errors import ConchError, NotFound
 from core.events import FinishReason
 from core.limits import DAY, Spend
 from core.messages import Conversation, Turn
-from core.records import NewTurn, begins
+from core.migrations import MIGRATIONS, Migration
+from core.records import Glance, NewTurn, begins
 from core.schema import NOT_SHOWN, conversations, grants, marks, people, turns
 
-__all__ = ["NewTurn", "Store"]
+__all__ = ["Glance", "NewTurn", "Store"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class Store:
         retention_days: int = 0,
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time,
-        migrations: Sequence[schema.Migration] = schema.MIGRATIONS,
+        migrations: Sequence[Migration] = MIGRATIONS,
     ) -> AsyncIterator[Store]:
         """The store in ``folder``, made if it is not there. Raises StoreError, a sentence on what is wrong.
 
@@ -119,6 +120,7 @@ class Store:
         left_out: int,
         at: float,
         shown: bool,
+        read: Sequence[int] = (),
     ) -> Turn:
         """Keep the end of an answer. The first end stays; of a turn blanked meanwhile only the figures are kept."""
         figures = {
@@ -128,6 +130,7 @@ class Store:
             "cost": cost,
             "left_out": left_out,
             "finished": at,
+            "read": tuple(read),
         }
         end = {
             "reply": schema.storable(reply),
@@ -138,8 +141,19 @@ class Store:
         }
         return await self._database.write(lambda c: records.finish(c, turn, figures, end))
 
+    async def append(self, turn: int, event: str, text: str, more_until: float | None) -> Turn:
+        """One more message of a question, for good like ``accept``; a known event changes nothing."""
+        return await self._database.write(lambda c: records.append(c, turn, event, text, more_until), durable=True)
+
+    async def attach(self, turn: int, texts: Sequence[str]) -> Turn:
+        """The texts of a turn's files that were not fetched yet, in their order."""
+        return await self._database.write(lambda c: records.attach(c, turn, texts))
+
     async def placed(self, turn: int, part: int, ref: str) -> Turn:
-        """Part number ``part`` (from 0) of the answer is the platform's message ``ref``."""
+        """Part number ``part`` (from 0) of the answer is the platform's message ``ref``.
+
+        From then on ``ref`` is an event of the turn: it names no other message of any platform.
+        """
 
         def work(connection: Connection) -> Turn:
             before = records.turn(connection, turn)
@@ -177,12 +191,13 @@ class Store:
         """The turn that an event belongs to."""
         return await self._one(records.FOUND, {"hash": records.event_hash(event)})
 
-    async def glance(self, event: str, key: str, user: str) -> tuple[Turn | None, Conversation | None, str | None]:
-        """The turn that an event belongs to; if there is none, the conversation and the language that its person chose.
+    async def part(self, event: str) -> int:
+        """Which of its question's messages an event was, from 0."""
+        return await self._database.read(lambda c: records.part(c, event))
 
-        What accepting a question needs to know, in one visit to the store's threads.
-        """
-        return await self._database.read(lambda c: records.glance(c, event, key, user))
+    async def glance(self, event: str, key: str, user: str, at: float) -> Glance:
+        """What accepting a question sent at ``at`` needs to know, in one visit to the store's threads."""
+        return await self._database.read(lambda c: records.glance(c, event, key, user, at))
 
     async def path(self, turn: int) -> list[Turn]:
         """A turn and all before it, oldest first."""
@@ -234,6 +249,10 @@ class Store:
     async def set_head(self, key: str, turn: int | None) -> None:
         """The conversation goes on from ``turn``; None: afresh. Raises NotFound."""
         await self._change_conversation(key, {"head": turn})
+
+    async def take_back(self, key: str, turn: int, parent: int | None, event: str | None) -> None:
+        """The conversation goes on from ``parent``; ``event`` stands for the turn taken back. Raises NotFound."""
+        await self._database.write(lambda c: records.take_back(c, key, turn, parent, event))
 
     async def rename(self, key: str, title: str) -> None:
         """Give the conversation a title of the person's own. Raises NotFound."""
@@ -307,7 +326,8 @@ class Store:
         return await self._value(marks.c.value, marks.c.key == key)
 
     async def put(self, key: str, value: str) -> None:
-        """Keep a small value: an adapter's place in a stream, a counter."""
+        """Keep a small value: an adapter's place in a stream, a counter. One whose key begins with a person and a
+        colon is that person's: it is exported and forgotten with them."""
         await self._put(marks, {"key": key}, {"value": value})
 
     async def marks(self, prefix: str) -> dict[str, str]:

@@ -31,6 +31,7 @@ class Wish:
     state: str = "waiting"
     since: float = 0.0
     charged: int = 0
+    held: bool = False
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Model:
         first: dict[str, Wish] = {}
         for wish in self.waiting():
             first.setdefault(wish.conversation, wish)
-        return [wish for wish in first.values() if wish.conversation not in busy]
+        return [wish for wish in first.values() if wish.conversation not in busy and not wish.held]
 
     def account(self, user: str) -> float:
         if user in self.lead:
@@ -128,6 +129,8 @@ class Model:
             longer = [seconds for seconds, _ in self.recent if seconds > elapsed]
             ends.append((self.now + (median(longer) - elapsed if longer else usual / 2), wish))
         ahead.slots, ahead.paused = max(1, self.slots), False
+        for wish in ahead.line:
+            wish.held = False  # nobody knows for how long
         then: dict[int, tuple[int, float | None]] = {}
 
         def note() -> None:
@@ -191,8 +194,9 @@ class GateMachine(RuleBasedStateMachine):
         tokens=st.sampled_from([100, 1000, 4000]),
         past_bounds=st.integers(0, 5).map(lambda n: n == 0),
         extra=st.sampled_from([0, 0, 0, 1, 2]),
+        held=st.integers(0, 3).map(lambda n: n == 0),
     )
-    def join(self, user: str, which: int, tokens: int, past_bounds: bool, extra: int) -> None:
+    def join(self, user: str, which: int, tokens: int, past_bounds: bool, extra: int, held: bool) -> None:
         conversation = f"{user}{which}"
         waiting = self.model.waiting()
         mine = [wish for wish in waiting if wish.user == user]
@@ -200,11 +204,11 @@ class GateMachine(RuleBasedStateMachine):
         must_wait = busy or self.model.paused or len(self.model.running()) >= self.model.slots
         refused: str | None = None
         try:
-            ticket = self.gate.join(user, conversation, tokens, past_bounds=past_bounds, extra=extra)
+            ticket = self.gate.join(user, conversation, tokens, past_bounds=past_bounds, extra=extra, held=held)
         except QueueFull as full:
             refused = full.cause
         else:
-            wish = Wish(user, conversation, tokens, self.number)
+            wish = Wish(user, conversation, tokens, self.number, held=held)
             self.number += 1
             self.tickets.append((ticket, wish))
             self.model.join(wish)
@@ -216,19 +220,37 @@ class GateMachine(RuleBasedStateMachine):
             assert refused == ("queue_full" if len(waiting) >= WAITING + extra else None)
 
     @precondition(lambda self: self.tickets)
-    @rule(data=st.data(), tokens=st.sampled_from([100, 1000]))
-    def edit(self, data: Any, tokens: int) -> None:
+    @rule(data=st.data(), tokens=st.sampled_from([100, 1000]), held=st.booleans())
+    def edit(self, data: Any, tokens: int, held: bool) -> None:
         """The new question has the place of the old one; of one that no longer waits it has nothing."""
         old, wish = self.pick(data, self.tickets)
         if wish.state != "waiting":
             return
-        ticket = self.gate.join(wish.user, wish.conversation, tokens, instead_of=old)
-        new = Wish(wish.user, wish.conversation, tokens, wish.number)
+        ticket = self.gate.join(wish.user, wish.conversation, tokens, instead_of=old, held=held)
+        new = Wish(wish.user, wish.conversation, tokens, wish.number, held=held)
         self.model.line[self.model.line.index(wish)] = new
         wish.state = "left"
         self.tickets.append((ticket, new))
         assert old.left
-        assert not ticket.admitted
+        self.model.admit()
+        assert ticket.admitted == (new.state == "running")
+
+    @precondition(lambda self: self.tickets)
+    @rule(data=st.data())
+    def hold(self, data: Any) -> None:
+        """Of one that waits its turn does not come; of others it is too late."""
+        ticket, wish = self.pick(data, self.tickets)
+        assert ticket.hold() == (wish.state == "waiting")
+        wish.held = wish.state == "waiting"
+
+    @precondition(lambda self: self.tickets)
+    @rule(data=st.data())
+    def release(self, data: Any) -> None:
+        ticket, wish = self.pick(data, self.tickets)
+        self.news |= wish.held
+        ticket.release()
+        wish.held = False
+        self.model.admit()
 
     @precondition(lambda self: self.tickets)
     @rule(data=st.data(), tokens=st.one_of(st.none(), st.integers(0, 1500)))

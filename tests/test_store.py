@@ -324,7 +324,8 @@ async def test_everything_of_a_person_can_be_exported_as_json(store: Store) -> N
         "2027-01-15T08:00:01.000+00:00",
     )
     assert turns[1]["finished"] is None
-    assert await store.export("web:nobody") == {"user": "web:nobody", "language": None, "conversations": []}
+    nothing = {"user": "web:nobody", "language": None, "conversations": [], "marks": {}}
+    assert await store.export("web:nobody") == nothing
 
 
 async def test_figures_are_counted_without_names(store: Store) -> None:

@@ -15,9 +15,11 @@ from sqlalchemy import Connection, text
 
 from core import sqlite
 from core.errors import StoreError, StoreFull
+from core.migrations import MIGRATIONS
 from core.store import Store
 from tests.stores import ANN, BOB, NOON, answer, ask, holding, question
 
+NEWEST = 1 + len(MIGRATIONS)
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system or become somebody else")
 
 
@@ -284,23 +286,62 @@ def columns(file: Path) -> set[str]:
     return found
 
 
+FIRST_SHAPE = {
+    "turns": ("read", "parts", "more_until", "quote", "attachments"),
+    "events": ("part",),
+}
+"""Columns that a database of version 1 lacks."""
+
+
+def shape(file: Path) -> dict[str, set[tuple[str, str, int]]]:
+    """Name, type and NOT NULL of every column of every table."""
+    with sqlite3.connect(file) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        found = {t: {row[1:4] for row in connection.execute(f"PRAGMA table_info({t})")} for t in tables}
+    connection.close()
+    return found
+
+
+async def test_a_database_of_the_first_version_becomes_what_a_new_one_is(tmp_path: Path) -> None:
+    async with Store.open(tmp_path) as store:
+        first = await ask(store, "1", prompt="Before")
+        await answer(store, first.id)
+    newest = shape(tmp_path / "conch.db")
+    with sqlite3.connect(tmp_path / "conch.db") as connection:
+        for table, gone in FIRST_SHAPE.items():
+            for column in gone:
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute("UPDATE meta SET value = '1' WHERE name = 'version'")
+    connection.close()
+    async with Store.open(tmp_path) as store:
+        kept = await store.find("1")
+        assert kept is not None
+        assert (kept.prompt, kept.quote, kept.attachments, kept.read, kept.parts, kept.more_until) == (
+            *("Before", "", (), ()),
+            *((), None),
+        )
+        assert (await ask(store, "2", parent="head")).parent == first.id
+    assert shape(tmp_path / "conch.db") == newest
+    assert len(sqlite.backups(tmp_path)) == 1
+
+
 async def test_an_older_database_is_brought_to_the_newest_schema_after_a_copy(tmp_path: Path) -> None:
     async with Store.open(tmp_path) as store:
         turn = await ask(store, "1")
-    async with Store.open(tmp_path, migrations=(add_mood, add_hue)) as store:
+    async with Store.open(tmp_path, migrations=(*MIGRATIONS, add_mood, add_hue)) as store:
         assert await store.find("1") == turn
     assert columns(tmp_path / "conch.db") >= {"mood", "hue"}
     (copy,) = sqlite.backups(tmp_path)
-    assert (copy.name, copy.stat().st_mode & 0o777) == ("conch.db.v1.1.backup", 0o600)
+    assert (copy.name, copy.stat().st_mode & 0o777) == (f"conch.db.v{NEWEST}.1.backup", 0o600)
     assert not columns(copy) & {"mood", "hue"}
-    async with Store.open(tmp_path, migrations=(add_mood, add_hue)):
+    async with Store.open(tmp_path, migrations=(*MIGRATIONS, add_mood, add_hue)):
         assert sqlite.backups(tmp_path) == [copy]
 
 
 async def test_a_copy_made_before_a_migration_is_a_whole_database(tmp_path: Path) -> None:
     async with Store.open(tmp_path) as store:
         turn = await ask(store, "1")
-    async with Store.open(tmp_path, migrations=(add_mood,)):
+    async with Store.open(tmp_path, migrations=(*MIGRATIONS, add_mood)):
         pass
     (tmp_path / "restored").mkdir()
     sqlite.backups(tmp_path)[0].rename(tmp_path / "restored" / "conch.db")
@@ -309,13 +350,13 @@ async def test_a_copy_made_before_a_migration_is_a_whole_database(tmp_path: Path
 
 
 async def test_a_database_of_a_newer_schema_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    async with Store.open(tmp_path, migrations=()):
+    async with Store.open(tmp_path):
         pass
-    async with Store.open(tmp_path, migrations=(add_mood,)):
+    async with Store.open(tmp_path, migrations=(*MIGRATIONS, add_mood)):
         pass
     before = (tmp_path / "conch.db").read_bytes()
     sentence = await refused(tmp_path)
-    assert "newer Conch (its schema is 2, this one knows 1)" in sentence
+    assert f"newer Conch (its schema is {NEWEST + 1}, this one knows {NEWEST})" in sentence
     assert (tmp_path / "conch.db").read_bytes() == before
 
 
@@ -323,7 +364,7 @@ async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     async with Store.open(tmp_path) as store:
         turn = await ask(store, "1")
     with pytest.raises(StoreError, match="no such table"):
-        async with Store.open(tmp_path, migrations=(add_mood, fall_over)):
+        async with Store.open(tmp_path, migrations=(*MIGRATIONS, add_mood, fall_over)):
             pass
     assert not columns(tmp_path / "conch.db") & {"mood", "lost"}
     async with Store.open(tmp_path) as store:
@@ -335,10 +376,10 @@ async def test_only_the_newest_copies_stay(tmp_path: Path) -> None:
         pass
     steps = [text(f"ALTER TABLE turns ADD COLUMN more{i} TEXT") for i in range(5)]
     for count in range(1, 6):
-        migrations = tuple(lambda c, step=step: c.execute(step) for step in steps[:count])
+        migrations = (*MIGRATIONS, *(lambda c, step=step: c.execute(step) for step in steps[:count]))
         async with Store.open(tmp_path, migrations=migrations):
             pass
-    assert [copy.name for copy in sqlite.backups(tmp_path)] == [f"conch.db.v{i}.1.backup" for i in (3, 4, 5)]
+    assert [copy.name for copy in sqlite.backups(tmp_path)] == [f"conch.db.v{NEWEST + i}.1.backup" for i in (2, 3, 4)]
 
 
 @pytest.mark.parametrize("way", ["forget", "remove", "delete", "retention"])
@@ -346,8 +387,10 @@ async def test_no_copy_outlives_what_is_forgotten(tmp_path: Path, way: str) -> N
     async with Store.open(tmp_path, clock=lambda: NOON) as store:
         turn = await ask(store, "1", prompt="Muschelgeheimnis")
     days = 1 if way == "retention" else 0
-    async with Store.open(tmp_path, migrations=(add_mood,), clock=lambda: NOON, retention_days=days) as store:
-        assert holding(tmp_path, "Muschelgeheimnis") == ["conch.db", "conch.db.v1.1.backup"]
+    async with Store.open(
+        tmp_path, migrations=(*MIGRATIONS, add_mood), clock=lambda: NOON, retention_days=days
+    ) as store:
+        assert holding(tmp_path, "Muschelgeheimnis") == ["conch.db", f"conch.db.v{NEWEST}.1.backup"]
         match way:
             case "forget":
                 await store.forget(ANN)

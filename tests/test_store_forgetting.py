@@ -53,7 +53,7 @@ async def test_forgetting_blanks_all_that_is_a_persons(store: Store, tmp_path: P
     assert await store.turn(bobs.id) == bobs
     assert await store.conversations(ANN) == []
     assert await store.language(ANN) is None
-    assert await store.export(ANN) == {"user": ANN, "language": None, "conversations": []}
+    assert await store.export(ANN) == {"user": ANN, "language": None, "conversations": [], "marks": {}}
     assert await store.forget(ANN) == 0
 
 

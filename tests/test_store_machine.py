@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import tempfile
 from contextlib import AsyncExitStack
@@ -10,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from core.errors import NotYours
+from core.errors import NotFound, NotYours
 from core.limits import Spend
-from core.messages import Turn
+from core.messages import Attachment, Turn
+from core.schema import storable
 from core.store import NewTurn, Store
 from tests.stores import NOON, answer, holding, question
 
@@ -25,6 +28,27 @@ KEYS = ("web:1", "web:2", "discord:1")
 MEMORY = Path("/dev/shm")
 """Thousands of commits that need not outlive the test."""
 texts = st.text(max_size=30) | st.text(min_size=1, max_size=3).map(lambda text: text * 900)
+
+
+NO_TEXT: dict[str, Any] = {
+    "prompt": "",
+    "quote": "",
+    "attachments": (),
+    "read": (),
+    "parts": (),
+    "more_until": None,
+    "reply": "",
+    "ids": None,
+    "shown": True,
+    "deleted": True,
+}
+"""What blanking makes of a turn's text."""
+
+
+def words(turn: Turn) -> set[str]:
+    """What of a turn must be in no file once it is forgotten."""
+    files = {word for file in turn.attachments for word in (file.name, file.text or "")}
+    return ({turn.prompt[:14], turn.reply[:14], turn.quote, *re.findall(r"Mehr\d+-", turn.prompt)} | files) - {""}
 
 
 @dataclass
@@ -80,7 +104,7 @@ class StoreMachine(RuleBasedStateMachine):
         turn = self.unanswered_no_more(self.turns[number])
         self.turns[number] = replace(
             turn, user="", conversation="", persona="", language="", seed=0, place="", scope="", refs=(),
-            prompt="", reply="", ids=None, shown=True, deleted=True,
+            **NO_TEXT,
         )  # fmt: skip
 
     def unanswered_no_more(self, turn: Turn) -> Turn:
@@ -110,6 +134,9 @@ class StoreMachine(RuleBasedStateMachine):
             asked=self.now - data.draw(st.integers(0, 50)),
             parent=parent,
             move_head=data.draw(st.booleans()),
+            quote=data.draw(st.sampled_from(["", f"Zitat{self.count}-"])),
+            attachments=data.draw(st.sampled_from([(), (Attachment(f"Datei{self.count}-", "there"),)])),
+            more_until=data.draw(st.sampled_from([None, self.now + 2])),
         )
         if line is not None and line.owner != user:
             try:
@@ -168,6 +195,10 @@ class StoreMachine(RuleBasedStateMachine):
             parent=old.parent,
             asked=self.now,
         )
+        if old.deleted:
+            with pytest.raises(NotFound):
+                self.runner.run(self.store.accept(new, None))
+            return multiple()
         if made:
             turn, fresh = self.runner.run(self.store.accept(new, None))
             assert (turn, fresh) == (self.turns[made[0]], False)
@@ -175,6 +206,29 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             self.accepted(new)
         return again
+
+    @rule(target=events, event=events, text=texts)
+    def append(self, event: str, text: str) -> Any:
+        self.count += 1
+        more, before = f"e{self.count}", self.turns[self.known[event]]
+        text = f"Mehr{self.count}-{storable(text)}"
+        if not before.deleted:
+            parts = (*(before.parts or (len(before.prompt),)), len(text))
+            before = replace(before, prompt=before.prompt + text, parts=parts, more_until=None)
+        self.turns[before.id] = self.runner.run(self.store.append(before.id, more, text, None))
+        assert self.turns[before.id] == before
+        assert self.runner.run(self.store.append(before.id, event, "again", None)) == before
+        self.known[more] = before.id
+        return more
+
+    @rule(event=events)
+    def attach(self, event: str) -> None:
+        self.count += 1
+        before = self.turns[self.known[event]]
+        came = tuple(replace(file, text=file.text or f"Inhalt{self.count}-") for file in before.attachments)
+        before = replace(before, attachments=came)
+        self.turns[before.id] = self.runner.run(self.store.attach(before.id, [f"Inhalt{self.count}-"]))
+        assert self.turns[before.id] == before
 
     @rule(event=events, reply=texts, shown=st.booleans(), cost=st.integers(0, 100))
     def finish(self, event: str, reply: str, shown: bool, cost: int) -> None:
@@ -217,8 +271,8 @@ class StoreMachine(RuleBasedStateMachine):
     def delete(self, event: str) -> None:
         before = self.turns[self.known[event]]
         self.untitle([before.id])
-        self.gone |= {before.prompt[:14], before.reply[:14]} - {""}
-        before = replace(self.unanswered_no_more(before), prompt="", reply="", ids=None, shown=True, deleted=True)
+        self.gone |= words(before)
+        before = replace(self.unanswered_no_more(before), **NO_TEXT)
         self.turns[before.id] = before
         assert self.runner.run(self.store.delete(before.id)) == before
 
@@ -238,7 +292,7 @@ class StoreMachine(RuleBasedStateMachine):
     def lose(self, turns: list[Turn]) -> None:
         self.untitle([turn.id for turn in turns])
         for turn in turns:
-            self.gone |= {turn.prompt[:14], turn.reply[:14]} - {""}
+            self.gone |= words(turn)
             self.blank(turn.id)
 
     @rule(old=st.sampled_from(KEYS), new=st.sampled_from(KEYS))
