@@ -60,6 +60,7 @@ class Interactions:
             language=desk.language(interaction.locale),
             places=self.places(interaction),
             scope="" if private else self.scope(interaction),
+            quote=quote,
         )
         await self.show(interaction, asking, private=private)
 

@@ -129,6 +129,7 @@ class Messages:
                 language=desk.language(*self._locales(message)),
                 places=self._places(message),
                 scope=scope(message.guild, message.channel),
+                quote=question.quote,
             )
         except (NotFound, NotYours):
             if parent is None:

@@ -320,13 +320,17 @@ class Answering:
 def readable(path: Sequence[Turn]) -> Sequence[Turn]:
     """The end of the path that may be seen in its last turn's chat.
 
-    A person's own conversation is theirs; beyond it, only what was shown in this very chat, never private turns.
+    A person's own conversation is theirs; beyond it, only what was shown in this very chat. Where others read the
+    answer, private turns are left out, also the person's own.
     """
-    for i in range(len(path) - 1, -1, -1):
-        last = path[-1]
-        if path[i].conversation != last.conversation and not (last.scope and path[i].scope == last.scope):
-            return path[i + 1 :]
-    return path
+    last = path[-1]
+    start = len(path)
+    while start > 0:
+        turn = path[start - 1]
+        if turn.conversation != last.conversation and not (last.scope and turn.scope == last.scope):
+            break
+        start -= 1
+    return [turn for turn in path[start:] if turn.scope or not last.scope]
 
 
 class _Nothing:
