@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from random import Random, SystemRandom
 from time import time
 from typing import Any
@@ -20,7 +21,7 @@ from bots.channel import ChannelError
 from bots.discord_bot_buttons import dynamic_button
 from bots.discord_bot_calls import Calls
 from bots.discord_bot_channel import CALLS_PER_SECOND, RATE, Link, MessageChannel
-from bots.discord_bot_client import ConchClient, ShardedClient, TooManySessions
+from bots.discord_bot_client import IDENTIFY_SECONDS, ConchClient, ShardedClient, TooManySessions
 from bots.discord_bot_commands import CommandTree
 from bots.discord_bot_desk import Desk, DiscordOptions
 from bots.discord_bot_history import Marks, Seen, said_since
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 State = Callable[[str], None]
 """Told how the front is: ``up``, ``connecting``, or the key of a sentence that says why it has ended."""
 
-FIRST_BACK_OFF, LONGEST_BACK_OFF = 1.0, 60.0
 SHOW_SECONDS = 5.0
 """How long the end waits for what is being shown."""
 WELL_SECONDS = 60.0
@@ -50,6 +50,15 @@ READERS = 4
 """Channels that are read back at the same time."""
 ENDS = {4004: "discord-token-revoked", 4014: "discord-intent-refused", 4011: "discord-shards-wanted"}
 """Gateway close codes after which coming again is of no use; 4010, 4012 and 4013 are mistakes of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds: before a failed connection is tried again, doubled each time, and between two IDENTIFYs."""
+
+    first: float = 1.0
+    longest: float = 60.0
+    identify: float = IDENTIFY_SECONDS
 
 
 @asynccontextmanager
@@ -64,13 +73,23 @@ async def connect(
     clock: Callable[[], float] = time,
     random: Random | None = None,
     rate: Rate = RATE,
+    waits: Waits = Waits(),  # a value
 ) -> AsyncIterator[DiscordFront]:
     """The front for as long as the block lasts. Raises ConchError where token or settings are wrong.
 
     A Discord that cannot be reached is tried again, now and later, beside everything else.
     """
     front = DiscordFront(
-        chat, marks, wording, options, say=say, state=state, clock=clock, random=random or SystemRandom(), rate=rate
+        chat,
+        marks,
+        wording,
+        options,
+        say=say,
+        state=state,
+        clock=clock,
+        random=random or SystemRandom(),
+        rate=rate,
+        waits=waits,
     )
     try:
         await front.log_in()
@@ -108,12 +127,13 @@ class DiscordFront:
         clock: Callable[[], float],
         random: Random,
         rate: Rate,
+        waits: Waits,
     ) -> None:
         self.desk: Desk | None = None
         self.seen: Seen | None = None
         self._chat, self._marks, self._wording, self._options = chat, marks, wording, options
         self._say, self._state, self._clock, self._random = say, state, clock, random
-        self._began, self._rate = clock(), rate
+        self._began, self._rate, self._waits = clock(), rate, waits
         self._calls = Calls(self._revoked)
         self._client: ConchClient | None = None
         self._messages: Messages | None = None
@@ -128,7 +148,7 @@ class DiscordFront:
 
     async def log_in(self) -> None:
         """Make a client and introduce it. Raises Ended; a Discord that cannot be reached leaves it for later."""
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"identify_seconds": self._waits.identify}
         if self._options.shards > 1:
             options["shard_count"] = self._options.shards
         made = ConchClient if self._options.shards == 1 else ShardedClient
@@ -187,6 +207,8 @@ class DiscordFront:
                 except Ended as end:
                     log.error("Discord has ended: %s", end)
                     self._state(end.key)
+                    for showing in self._showing.values():  # the next start shows what is answered
+                        showing.cancel()
                     return
                 except TooManySessions as wait:
                     log.warning("Discord waits: too many sessions were begun", extra={"seconds": wait.args[0]})
@@ -196,7 +218,7 @@ class DiscordFront:
                     log.warning("the connection to Discord failed", extra={"why": type(error).__name__})
                     failures += 1
                 self._state("connecting")
-                pause = min(FIRST_BACK_OFF * 2.0**failures, LONGEST_BACK_OFF)
+                pause = min(self._waits.first * 2.0**failures, self._waits.longest)
                 await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))
         finally:
             well.cancel()

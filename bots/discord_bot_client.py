@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,8 +13,8 @@ from bots.discord_bot_calls import trace
 from bots.discord_bot_identify import Identifies
 
 log = logging.getLogger(__name__)
-IN_HELLO_SECONDS = 40.0
-"""A session that is begun anew while connecting may wait for so long; discord.py gives each connection 60 seconds."""
+IDENTIFY_SECONDS = 5.0
+"""Between two IDENTIFYs, as Discord wants it."""
 
 
 class TooManySessions(Exception):
@@ -36,7 +37,9 @@ class Events(Protocol):
 class ConchClient(discord.Client):
     """One connection to Discord. ``identifies`` is set once the application is known."""
 
-    def __init__(self, events: Events, *, message_content: bool, **options: Any) -> None:
+    def __init__(
+        self, events: Events, *, message_content: bool, identify_seconds: float = IDENTIFY_SECONDS, **options: Any
+    ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
         intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=message_content)
         super().__init__(
@@ -49,7 +52,7 @@ class ConchClient(discord.Client):
             http_trace=trace(),
             **options,
         )
-        self.events = events
+        self.events, self._identify_seconds = events, identify_seconds
         self.identifies: Identifies | None = None
         parsers = self._connection.parsers  # the one place where an event that cannot be read can be stepped over
         for name, parse in parsers.items():
@@ -59,7 +62,7 @@ class ConchClient(discord.Client):
         """Count it, before it is sent."""
         assert self.identifies is not None
         if not initial:
-            await super().before_identify_hook(shard_id, initial=initial)
+            await asyncio.sleep(self._identify_seconds)
         if (seconds := await self.identifies.wait()) > 0:
             raise TooManySessions(seconds)
         await self.identifies.count()

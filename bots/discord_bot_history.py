@@ -59,7 +59,7 @@ class Seen:
         """The direct messages that people had with the bot: who, and in which channel."""
 
     async def load(self) -> None:
-        """Read what an earlier process has kept. At the very first start there is nothing to read back."""
+        """Read what an earlier process has kept. Nothing is read back from before the very first start."""
         places = f"{PREFIX}{self._app}:seen:"
         for key, value in (await self._marks.marks(PREFIX)).items():
             if key.startswith(places):
@@ -69,7 +69,10 @@ class Seen:
                 self.direct[int(key.split(":")[1])] = int(channel)
                 self._keep(int(channel), int(message))
         until = await self._marks.get(self._until)
-        self._floor = snowflake(float(until) if until is not None else self._clock())
+        if until is None:
+            until = str(int(self._clock()))
+            await self._marks.put(self._until, until)
+        self._floor = snowflake(float(until))
 
     def after(self, channel: int) -> int:
         """The message behind which this channel has to be read back."""
@@ -102,7 +105,7 @@ class Seen:
         opened = [min(place.open) for place in self._channels.values() if place.open]
         until = min([self._clock(), *map(seconds, opened)]) - SLACK_SECONDS
         self._floor = max(self._floor, snowflake(until))
-        await self._marks.put(self._until, f"{until:.0f}")
+        await self._marks.put(self._until, str(int(until)))
 
     @property
     def _until(self) -> str:

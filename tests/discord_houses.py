@@ -14,7 +14,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bots.discord_bot import DiscordFront, connect
+from bots.discord_bot import DiscordFront, Waits, connect
 from bots.discord_bot_desk import DiscordOptions
 from bots.pacing import Rate
 from bots.wording import Wording
@@ -29,6 +29,7 @@ from tests.houses import House, house
 
 WORDING = Wording(Path(__file__).parents[1] / "config" / "locales")
 SAY = WORDING.bind("en")
+HURRY = Waits(first=0.02, longest=0.1, identify=0.05)
 QUICK = Rate(interval=0.01, typing=0)
 SECONDS = 20.0
 """After so long something hangs."""
@@ -115,14 +116,22 @@ async def beach(
 ) -> AsyncIterator[Beach]:
     """A Conch on ``folder``, connected to the town, which must be listening."""
     town.point()
-    admitted = people or People(open_to=("discord",))
-    chosen = DiscordOptions(token=town.server.world.token, **(options or {}))
+    admitted = people or People(open_to=("discord", "web"))
+    chosen = DiscordOptions(**{"token": town.server.world.token, **(options or {})})
     states: list[str] = []
     async with house(folder, people=admitted, **core) as home:
         await admitted.load(home.store)
         await home.chat.resume(["discord:"])
         async with connect(
-            home.chat, home.store, WORDING, chosen, say=SAY, state=states.append, random=Random(1), rate=rate
+            home.chat,
+            home.store,
+            WORDING,
+            chosen,
+            say=SAY,
+            state=states.append,
+            random=Random(1),
+            rate=rate,
+            waits=HURRY,
         ) as front:
             conch = Beach(town, home, front, states)
             if wait:

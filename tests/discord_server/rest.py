@@ -116,7 +116,7 @@ def application(api: Api, call: Call) -> Answer:
         "description": "",
         "type": None,
         "verify_key": "0" * 64,
-        "flags": (1 << 18) | (1 << 19 if api.world.message_content else 0),
+        "flags": 1 << 19 if api.world.message_content else 0,
         "flags_new": "0",
         "redirect_uris": [],
         "owner": owner.payload(),
