@@ -6,6 +6,7 @@ at the cut, emphasis or code that is closed only behind it, and a paragraph that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from bots.discord_markdown import discord_markdown, inline_spans
 from bots.entities import Entity, rich_text, trim
 from bots.fences import open_fence
 
-__all__ = ["Entity", "Part", "entity_parts", "markdown_parts", "with_note"]
+__all__ = ["Entity", "Part", "entity_parts", "literal", "markdown_parts", "with_note"]
 
 DISCORD_LIMIT = 1990
 """Discord takes 2,000 characters; ten are left for what its clients count differently."""
@@ -81,6 +82,11 @@ def _in_units(entity: Entity, text: str) -> Entity:
         return entity
     before, inner = text[: entity.offset], text[entity.offset : entity.end]
     return replace(entity, offset=units(before), length=units(inner))
+
+
+def literal(text: str) -> str:
+    """A name or the like as Markdown that shows it as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>~|])", r"\\\1", " ".join(clean(text).split()))
 
 
 def with_note(text: str, note: str) -> str:

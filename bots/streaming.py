@@ -256,8 +256,7 @@ class _Showing:
         """What should be on the screen now."""
         end = self._reply.finished
         if end is not None:
-            left_out = self._reply.turn.left_out
-            return final_view(self._say, self._parts_of, self._reply.text, end, left_out, self._max_parts)
+            return final_view(self._say, self._parts_of, self._reply.text, end, self._reply.turn, self._max_parts)
         if self._closed:
             view = interrupted_view(self._say, self._parts_of, self._text)
             return view if all(map(self._ref, range(len(view.parts)))) else View(())

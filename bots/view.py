@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bots.splitting import Part, with_note
+from bots.splitting import Part, literal, with_note
 from bots.wording import Say, queued
 from core.events import Finished, Queued
+from core.messages import Turn
 
 Button = Literal["stop", "regenerate", "proceed"]
 Split = Callable[[str], Sequence[Part]]
+HOPELESS = frozenset(
+    ("new", "too_long", "too_long_in_all", "file_too_big", "file_not_text", "file_unreadable", "deleted", "edited")
+)
+"""Causes of an end after which the same question would end the same way, or is not there any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +52,27 @@ def interrupted_view(say: Say, split: Split, text: str) -> View:
     return View(tuple(split(with_note(text, say("interrupted")))))
 
 
-def final_view(say: Say, split: Split, text: str, end: Finished, left_out: int, max_parts: int) -> View:
+def final_view(say: Say, split: Split, text: str, end: Finished, turn: Turn, max_parts: int) -> View:
     """The end: the whole text, what is to be said about it, and what can be done next.
 
     With ``max_parts`` 1 there is one message for everything, the file too; that is for Markdown alone.
     """
-    notes = _notes(say, bool(split(text)), end, left_out)
+    has_text = bool(split(text))
     noted = text
-    for note in notes:
+    for note in _notes(say, has_text, end, turn, literal):
         noted = with_note(noted, note)
     parts = tuple(split(noted))
     buttons = _buttons(bool(text.strip()), end)
     if len(parts) <= max_parts:
         return View(parts, buttons)
-    caption = "\n".join((say("rest-as-file"), *notes))
+    caption = "\n".join((say("rest-as-file"), *_notes(say, has_text, end, turn, str)))
     kept, file = tuple(split(text)[:max_parts]), File(say("rest-file-name"), text.encode(), caption)
     if max_parts == 1:  # the file lies in the same message, whose parts leave room for that
-        kept = (replace(kept[0], text=with_note(kept[0].text, caption)),)
+        kept = (replace(kept[0], text=with_note(kept[0].text, literal(caption))),)
     return View(kept, buttons, file)
 
 
-def _notes(say: Say, has_text: bool, end: Finished, left_out: int) -> list[str]:
+def _notes(say: Say, has_text: bool, end: Finished, turn: Turn, name: Callable[[str], str]) -> list[str]:
     notes = []
     if end.reason in ("abort", "error"):
         notes.append(_cause(say, end))
@@ -75,9 +80,18 @@ def _notes(say: Say, has_text: bool, end: Finished, left_out: int) -> list[str]:
         notes.append(say("cut-by-length"))
     elif not has_text:
         notes.append(say("no-answer"))
-    if left_out and has_text:
+    if has_text:
+        notes += [_read(say, name(file.name), len(file.text or ""), length) for file, length in turn.files_read]
+    if turn.left_out and has_text:
         notes.append(say("left-out"))
     return notes
+
+
+def _read(say: Say, name: str, whole: int, read: int) -> str:
+    """How much of a file was read; never all where something is missing."""
+    return (
+        say("file-read", name=name) if read >= whole else say("file-read-part", name=name, percent=100 * read // whole)
+    )
 
 
 def _cause(say: Say, end: Finished) -> str:
@@ -92,4 +106,4 @@ def _buttons(has_text: bool, end: Finished) -> tuple[Button, ...]:
         return ("regenerate",)
     if end.reason == "length" or (end.cause == "stopped" and has_text):
         return ("regenerate", "proceed")
-    return () if end.cause in ("too_long", "new") else ("regenerate",)
+    return () if end.cause in HOPELESS else ("regenerate",)

@@ -58,6 +58,8 @@ class Accepting:
         random: Random,
     ) -> None:
         self.closed = False
+        self.refusing = False
+        """Nothing new is accepted for the time being: an owner wants it so."""
         self._gate, self._store, self._answering = gate, store, answering
         self._voices, self._limits, self._people, self._options = voices, limits, people, options
         self._observe, self._changed, self._clock, self._random = observe, changed, clock, random
@@ -339,7 +341,7 @@ class Accepting:
 
     def _may(self, user: str, places: Sequence[str], at: float | None) -> None:
         """Raises the refusals that need no look into the store."""
-        if self.closed:
+        if self.closed or self.refusing:
             raise ShuttingDown
         self._people.check(user, places)
         if at is not None and self.too_old(at):

@@ -330,6 +330,10 @@ class Chat:
             if live.turn.conversation.startswith(old):
                 live.turn = replace(live.turn, conversation=new + live.turn.conversation.removeprefix(old))
 
+    async def move_place(self, old: str, new: str) -> None:
+        """A platform has renamed a place: what was granted to ``old`` is granted to ``new``."""
+        await self.people.move(self._store, old, new)
+
     async def persona(self, conversation: str, user: str, name: str | None = None) -> str:
         """The conversation's persona; ``name`` sets it for the questions to come. Raises NotFound."""
         if name is not None and name not in self.personas:
@@ -397,6 +401,7 @@ class Chat:
             if not any(live.turn.user == user for live in self._answering.live.values()):
                 break
         self._answering.forget()
+        await self.people.forget(self._store, user)
         for key in keys:
             self._changed(user, key)
         return blanked
@@ -444,13 +449,30 @@ class Chat:
         kept = await self._store.stats()
         return {**kept, "waiting": self._gate.waiting, "running": self._gate.running, "slots": self._engine.slots}
 
-    async def allow(self, who: str, role: Literal["allowed", "owner"] = "allowed") -> None:
-        """Admit a person or a place, kept over restarts."""
-        await self.people.grant(self._store, who, role)
+    async def ask_admission(self, who: str) -> str:
+        """The code by which an owner admits a stranger or a place; the same whenever it is asked for."""
+        return await self.people.ask(self._store, who)
 
-    async def deny(self, who: str) -> None:
-        """Shut a person or a place out, kept over restarts."""
-        await self.people.grant(self._store, who, "denied")
+    async def allow(self, who: str, role: Literal["allowed", "owner"] = "allowed") -> str:
+        """Admit a person or a place, by name or by the code that they were given; kept over restarts.
+
+        Returns the name. Raises NotFound for what is neither.
+        """
+        name = self._named(who)
+        await self.people.grant(self._store, name, role)
+        return name
+
+    async def deny(self, who: str) -> str:
+        """Shut a person or a place out, by name or by code, kept over restarts. Returns the name. Raises NotFound."""
+        name = self._named(who)
+        await self.people.grant(self._store, name, "denied")
+        return name
+
+    def _named(self, who: str) -> str:
+        name = who if ":" in who else self.people.asking(who)
+        if name is None:
+            raise NotFound
+        return name
 
     async def claim(self, code: str, user: str) -> bool:
         """Become the owner by the one-time code that the start printed."""
@@ -461,9 +483,13 @@ class Chat:
         self._paused = True
         self._gate.pause()
 
+    def refuse(self) -> None:
+        """Accept nothing new, until ``unpause``; what was accepted is answered."""
+        self._accepting.refusing = True
+
     def unpause(self) -> None:
-        """Go on admitting."""
-        self._paused = False
+        """Go on admitting and accepting."""
+        self._paused = self._accepting.refusing = False
         self._gate.unpause()
 
     async def drain(self, timeout: float) -> None:

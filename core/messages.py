@@ -105,6 +105,11 @@ class Turn:
         return bool(self.prompt or self.quote or self.attachments)
 
     @property
+    def files_read(self) -> tuple[tuple[Attachment, int], ...]:
+        """Each file with how many of its characters the model has read; none before it has."""
+        return tuple(zip(self.attachments, self.read, strict=False))
+
+    @property
     def incomplete(self) -> bool:
         """Has a file of it not been fetched yet?"""
         return any(file.text is None for file in self.attachments)

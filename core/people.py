@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from core.errors import NotAllowed
 from core.store import Store
+
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""Of a code that people read to each other: none that looks like another."""
+CODE_LENGTH = 6
+ASKING_KEPT = 1000
+"""Of strangers who asked to be admitted: the newest."""
+_ASKS = "code:"
+
+
+def made_code() -> str:
+    """A code for one stranger."""
+    return "".join(secrets.choice(LETTERS) for _ in range(CODE_LENGTH))
 
 
 class People:
@@ -21,16 +33,20 @@ class People:
         exempt: Iterable[str] = (),
         blocked: Iterable[str] = (),
         open_to: Iterable[str] = ("web", "console"),
+        new_code: Callable[[], str] = made_code,
     ) -> None:
         self._owners, self._allowed = frozenset(owners), frozenset(allowed)
         self._exempt, self._blocked = frozenset(exempt), frozenset(blocked)
-        self._open_to = frozenset(open_to)
+        self._open_to, self._new_code = frozenset(open_to), new_code
         self._granted: dict[str, str] = {}
-        self._code: str | None = None
+        self._asking: dict[str, str] = {}  # code -> who asks, the oldest first
+        self._claim: str | None = None
 
     async def load(self, store: Store) -> None:
         """Read what was granted in earlier runs."""
-        self._granted = await store.grants()
+        kept = await store.grants()
+        self._granted = {who: role for who, role in kept.items() if not role.startswith(_ASKS)}
+        self._asking = {role.removeprefix(_ASKS): who for who, role in kept.items() if role.startswith(_ASKS)}
 
     def owns(self, user: str) -> bool:
         """Is this one of the owners?"""
@@ -40,10 +56,14 @@ class People:
         """Do the limits pass this person by? Owners are exempt."""
         return user in self._exempt or self.owns(user)
 
+    def shut_out(self, *names: str) -> bool:
+        """Is one of these people and places blocked, not merely unknown?"""
+        return any(name in self._blocked or self._granted.get(name) == "denied" for name in names)
+
     def check(self, user: str, places: Iterable[str] = ()) -> None:
         """Raises NotAllowed unless the person is admitted, by themselves or by one of the places they speak in."""
         names = (user, *places)
-        if any(name in self._blocked or self._granted.get(name) == "denied" for name in names):
+        if self.shut_out(*names):
             raise NotAllowed
         if self.owns(user) or user.partition(":")[0] in self._open_to:
             return
@@ -54,18 +74,53 @@ class People:
         """Admit, deny or make an owner; kept over restarts. ``role``: owner, allowed or denied."""
         await store.grant(who, role)
         self._granted[who] = role
+        self._asking = {code: asking for code, asking in self._asking.items() if asking != who}
+
+    async def revoke(self, store: Store, who: str) -> None:
+        """As if nothing had ever been granted to this person or place, nor asked by them."""
+        await store.revoke(who)
+        self._granted.pop(who, None)
+        self._asking = {code: asking for code, asking in self._asking.items() if asking != who}
+
+    async def move(self, store: Store, old: str, new: str) -> None:
+        """A place has another id now: what was granted to it goes along."""
+        if (role := self._granted.get(old)) is not None:
+            await self.revoke(store, old)
+            await self.grant(store, new, role)
+
+    async def ask(self, store: Store, who: str) -> str:
+        """The code by which an owner admits this person or place: the same whenever they ask, also after a restart."""
+        for code, asking in self._asking.items():
+            if asking == who:
+                return code
+        while (code := self._new_code()) in self._asking:
+            pass
+        if len(self._asking) >= ASKING_KEPT:
+            await self.revoke(store, next(iter(self._asking.values())))
+        await store.grant(who, f"{_ASKS}{code}")
+        self._asking[code] = who
+        return code
+
+    async def forget(self, store: Store, who: str) -> None:
+        """Somebody who is forgotten asks for nothing any more; what an owner has decided of them stays."""
+        if who in self._asking.values():
+            await self.revoke(store, who)
+
+    def asking(self, code: str) -> str | None:
+        """Who was given this code."""
+        return self._asking.get(code.strip().upper())
 
     def claim_code(self) -> str | None:
         """A one-time code by which somebody becomes the owner; None when there is an owner already."""
         if self._owners or "owner" in self._granted.values():
             return None
-        self._code = self._code or secrets.token_urlsafe(16)
-        return self._code
+        self._claim = self._claim or secrets.token_urlsafe(16)
+        return self._claim
 
     async def claim(self, store: Store, code: str, user: str) -> bool:
         """Make ``user`` the owner if ``code`` is the one that ``claim_code`` gave; a code works once."""
-        if self._code is None or not hmac.compare_digest(code.encode(), self._code.encode()):
+        if self._claim is None or not hmac.compare_digest(code.encode(), self._claim.encode()):
             return False
-        self._code = None
+        self._claim = None
         await self.grant(store, user, "owner")
         return True

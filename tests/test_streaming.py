@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bots.streaming import Gone, show
 from bots.view import Button
 from bots.wording import Wording
 from core.events import Delta, FinishReason, Queued
+from core.messages import Attachment
 from core.reply import Reply
 from tests.screens import Fault, Screen, ScreenChannel, Shelf, a_pace, a_turn
 from tests.virtual_time import now, run
@@ -155,6 +157,21 @@ def test_an_end_is_told_under_the_text_so_far(
         whole = "\n".join(stage.seen()).replace("\n", " ").replace("*", "")
         assert whole == " ".join(filter(None, [f"{text} " * bool(text), SAY(shown)]))
         assert stage.buttons()[-1] == buttons
+
+    run(play())
+
+
+def test_under_an_answer_about_files_stands_how_much_of_them_was_read() -> None:
+    async def play() -> None:
+        files = (Attachment("__init__.py", text="x" * 10), Attachment("b.txt", text="y" * 300))
+        stage = Stage(Shelf(replace(a_turn(), attachments=files, read=(10, 299))))
+        showing = stage.start()
+        await stage.speak("Well")
+        stage.shelf.end(stage.reply, "stop", left_out=1)
+        await showing
+        whole = " ".join("\n".join(stage.seen()).split())
+        assert whole.startswith("Well *I read the whole file \\_\\_init\\_\\_.py.* *I read the first 99 % of")
+        assert whole.index("b.txt") < whole.index(SAY("left-out")[:20])
 
     run(play())
 

@@ -110,7 +110,10 @@ def test_every_cause_of_a_refusal_has_its_sentence(wording: Wording) -> None:
     assert "16,000" in refused(wording.bind("ko"), errors.TooLong(16000))
 
 
-ENDS = "too_long engine_failed expired gave_up store_full stopped deleted edited new loading paused"
+ENDS = (
+    "too_long too_long_in_all engine_failed expired gave_up store_full stopped deleted edited new loading paused "
+    "file_too_big file_not_text file_unreadable"
+)
 
 
 @pytest.mark.parametrize("cause", ENDS.split())

@@ -41,6 +41,9 @@ new = Stopped, because a new conversation was started.
 expired = This question had to wait too long and was not answered. Please ask again.
 gave-up = Sorry, this question failed three times and I gave up. Please try to put it another way.
 too-long = This question is too long for the model. Please shorten it.
+too-long-in-all = Your messages are too long together for one question. Please shorten it.
+file-unreadable = The file could not be fetched, so this question was not answered. Please send it again.
+file-not-text = This file is no text that I can read, so this question was not answered. I read plain text in UTF-8 or UTF-16.
 engine-failed = Sorry, the model failed at this answer. Please try again.
 store-full = The disk is full, so nothing more can be kept just now. Please try again later.
 interrupted = The answer was interrupted. It starts over by itself when Conch is back.
@@ -169,7 +172,7 @@ status-persona = Persona: { $name }
 
 file-read = I read the whole file { $name }.
 file-read-part = I read the first { $percent } % of the file { $name }; more does not fit.
-file-too-big = That file is too big. I read text files up to { $limit } kB.
+file-too-big = That file is too big. I read text files up to 64 kB.
 kind-unknown = I can read text and text files only.
 mention-me = I cannot see the text of this message. Mention me, or leave the reply's ping on.
 

@@ -31,6 +31,9 @@ new = 已开始新对话，所以停止了。
 expired = 等待太久，没能回答。请再问一次。
 gave-up = 抱歉，这个问题试了三次都没成功。请换个说法再问。
 too-long = 问题太长，模型读不下。请缩短一些。
+too-long-in-all = 您分几条发送的内容合起来太长，无法作为一个问题。请缩短一些。
+file-unreadable = 没能取得文件，所以这个问题没有回答。请重新发送。
+file-not-text = 这个文件不是我能读的文本，所以这个问题没有回答。我能读 UTF-8 或 UTF-16 编码的纯文本。
 engine-failed = 抱歉，模型在回答时出错了。请再试一次。
 store-full = 磁盘已满，暂时无法保存任何内容。请稍后再试。
 interrupted = 回答被中断了。Conch 恢复后会自动重新回答。
@@ -144,7 +147,7 @@ status-persona = 角色：{ $name }
 
 file-read = 文件 { $name } 已全部读完。
 file-read-part = 读了文件 { $name } 的前 { $percent }%，再多就放不下了。
-file-too-big = 文件太大。我能读不超过 { $limit } kB 的文本文件。
+file-too-big = 文件太大。我能读不超过 64 kB 的文本文件。
 kind-unknown = 我只能读文字和文本文件。
 mention-me = 我看不到这条消息的内容。请提及我，或打开回复提醒。
 
