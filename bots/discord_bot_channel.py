@@ -30,10 +30,12 @@ NONCE_SECONDS = 120.0
 ALONE_LIMIT = 1500
 """Units of the one message of a response, so that there is room for what is said about its file."""
 CANNOT_READ_HISTORY = 160002
+TOKEN_REFUSED = (10015, 50027)
+"""An interaction that was not answered in 3 seconds, and one whose 15 minutes are over."""
 
 
 class NoResponse(Exception):
-    """The interaction was never answered in time, so that nothing can be shown there."""
+    """The interaction was never answered in time, or its time is over: nothing more can be shown there."""
 
 
 @dataclass(slots=True)
@@ -185,7 +187,10 @@ class MessageChannel:
 
 
 class ResponseChannel:
-    """The one response of an interaction, by its token: every text, and the file beside it."""
+    """The one response of an interaction, by its token: every text, and the file beside it.
+
+    Its calls raise NoResponse where the token is not taken.
+    """
 
     def __init__(self, link: Link, place: Place, reply: Reply, say: Say) -> None:
         self.pace = link.pace(place.channel)
@@ -197,13 +202,8 @@ class ResponseChannel:
         return markdown_parts(text, ALONE_LIMIT)
 
     async def send(self, part: Part, buttons: Sequence[Button]) -> str:
-        """The response was made when the interaction was answered: fill it. Raises NoResponse where it was not."""
-        try:
-            await self.edit(self._ref, part, buttons)
-        except Blocked:
-            raise
-        except Gone as gone:
-            raise NoResponse from gone
+        """The response was made when the interaction was answered: fill it."""
+        await self.edit(self._ref, part, buttons)
         return self._ref
 
     async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:
@@ -227,7 +227,12 @@ class ResponseChannel:
         """The program itself shows that something is coming."""
 
     async def _call(self, **message: Any) -> None:
-        await self._link.calls(respond(self._link.client, self._place, message.pop("content", None), message))
+        try:
+            await self._link.calls(respond(self._link.client, self._place, message.pop("content", None), message))
+        except Gone as gone:
+            if isinstance(gone.__cause__, discord.HTTPException) and gone.__cause__.code in TOKEN_REFUSED:
+                raise NoResponse from gone
+            raise
 
 
 async def respond(client: discord.Client, place: Place, content: str | None, message: dict[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,7 @@ async def house(
     engine: SteppedEngine | None = None,
     people: People | None = None,
     clock: Clock | None = None,
+    max_tokens: int = 100,
     wrap: Callable[[Engine], Engine] = lambda engine: engine,
 ) -> AsyncIterator[House]:
     """Open a core on ``folder``; close it as a shutdown does."""
@@ -99,7 +100,7 @@ async def house(
             store,
             personas=PERSONAS,
             limits=limits,
-            sampling=Sampling(max_tokens=100),
+            sampling=Sampling(max_tokens=max_tokens),
             options=options or Options(persona="assistant"),
             people=people,
             observe=lambda name, value, label: figures.append((name, value, label)),

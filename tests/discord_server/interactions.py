@@ -106,6 +106,10 @@ class Interactions:
             data["message"] = interaction.message.payload(lambda message: True)
         return data
 
+    def expire(self, interaction: Interaction) -> None:
+        """Its 15 minutes are over."""
+        interaction.time -= TOKEN_SECONDS
+
     def find(self, number: int, token: str) -> Interaction:
         """For the first answer. Raises Problem where there is none to give any more."""
         found = self.all.get(number)
