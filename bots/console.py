@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from bots import commands
+from bots.commands import Answer
 from bots.terminal import Interrupted, Screen
 from bots.wording import Say, Wording, queued, refused
 from core.errors import ConchError, NotFound, Refused
@@ -19,52 +20,11 @@ from core.messages import Persona, Turn
 PREFIX = "console:"
 
 
-class Answer(Protocol):
-    """What a Reply shows of itself, here or at the other end of a socket."""
-
-    @property
-    def turn(self) -> Turn: ...
-
-    def __aiter__(self) -> AsyncIterator[Queued | Delta | Finished]: ...
-
-    async def cancel(self) -> None: ...
-
-
-class Figures(Protocol):
-    """What a Status tells."""
-
-    @property
-    def ready(self) -> bool: ...
-    @property
-    def paused(self) -> bool: ...
-    @property
-    def waiting(self) -> int: ...
-    @property
-    def running(self) -> int: ...
-    @property
-    def messages_left(self) -> int | None: ...
-    @property
-    def tokens_left(self) -> int | None: ...
-    @property
-    def persona(self) -> str: ...
-
-
-class Talk(Protocol):
+class Talk(commands.Talk[Answer], Protocol):
     """What of a Chat the terminal needs; a Chat has it, and so has the client of a running one."""
 
     async def send(self, conversation: str, user: str, event: str, text: str, *, language: str) -> Answer: ...
-    async def regenerate(self, target: int, user: str, event: str, *, branch: bool) -> Answer: ...
-    async def proceed(self, target: int, user: str, event: str) -> Answer: ...
     async def reply(self, target: int, user: str) -> Answer: ...
-    async def undo(self, conversation: str, user: str) -> Turn | None: ...
-    async def cancel(self, target: str, user: str) -> Turn | None: ...
-    async def new(self, conversation: str, user: str) -> None: ...
-    async def history(self, conversation: str, user: str) -> list[Turn]: ...
-    async def persona(self, conversation: str, user: str, name: str | None = None) -> str: ...
-    async def language(self, user: str, code: str | None = None) -> str | None: ...
-    async def status(self, user: str, conversation: str | None = None) -> Figures: ...
-    async def export(self, user: str) -> dict[str, Any]: ...
-    async def forget(self, user: str) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +51,7 @@ class Console:
         *,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
-        self._talk, self._wording, self._personas, self._screen = talk, wording, personas, screen
+        self._talk, self._wording, self._screen = talk, wording, screen
         self._user = f"{PREFIX}{options.user}"
         self._key = f"{self._user}:{options.conversation}"
         self._name, self._interactive = options.conversation, options.interactive
@@ -100,20 +60,9 @@ class Console:
         self._answer: Answer | None = None
         self._left_out = 0
         self._stopping: asyncio.Task[None] | None = None
-        self._commands: dict[str, Callable[[str], Awaitable[bool]]] = {
-            "/new": self._new,
-            "/reset": self._new,
-            "/stop": self._stop,
-            "/retry": self._retry,
-            "/undo": self._undo,
-            "/continue": self._continue,
-            "/persona": self._persona,
-            "/language": self._choose_language,
-            "/status": self._status,
-            "/export": self._export,
-            "/forget": self._forget,
-            "/help": self._help,
-        }
+        self._commands = commands.Commands[Answer](
+            talk, wording, personas, commands.CommandOptions("console", help=("console-help",))
+        )
 
     async def run(self, read: Callable[[str], Awaitable[str | None]]) -> int:
         """Takes lines from ``read(prompt)`` until it gives None. Returns the exit code: 0, or 1 where something that
@@ -150,18 +99,49 @@ class Console:
     async def _obey(self, line: str) -> bool:
         """Carries out one line. False where it could not be done; what ended the running Conch is raised."""
         word, _, rest = line.partition(" ")
-        command = self._commands.get(word.lower())
+        name = word[1:].lower()
         try:
-            if command is not None:
-                return await command(rest.strip())
-            if line.startswith("/") and word[1:].isalpha():
-                return self._fail("console-unknown-command", command=word)
+            if line.startswith("/") and name in self._commands:
+                return await self._command(name, rest.strip())
+            if line.startswith("/") and name.isalpha():
+                self._screen.note(self._say("unknown-command", command=word))
+                return False
             return await self._show(
                 await self._talk.send(self._key, self._user, self._event(), line, language=self._language)
             )
         except Refused as refusal:
             self._screen.note(refused(self._say, refusal))
             return False
+
+    async def _command(self, name: str, rest: str) -> bool:
+        """Gives a command and shows what comes of it. An export goes to the file that is named behind the command."""
+        asker = commands.Asker(self._user, self._key, self._language, self._event())
+        outcome = await self._commands.obey(name, "" if name == "export" else rest, asker)
+        if outcome.reply is not None:
+            return await self._show(outcome.reply)
+        if outcome.text:
+            self._screen.note(outcome.text)
+        for choice in outcome.choices:
+            self._screen.note(f"  /{choice.command} {choice.argument} – {choice.label}")
+        if outcome.file is not None:
+            return self._write(rest or outcome.file.name, outcome.file.data)
+        if name in ("new", "reset"):
+            self._left_out = 0
+        if name == "language":
+            self._language = await self._talk.language(self._user) or self._language
+        return outcome.done
+
+    def _write(self, file: str, data: bytes) -> bool:
+        """To a file of its own; one that is there already is not touched."""
+        try:
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(data)
+        except OSError as error:
+            why = error.strerror or str(error)
+            self._screen.note(self._say("console-export-failed", file=file, why=why))
+            return False
+        self._screen.note(self._say("console-exported", file=file))
+        return True
 
     async def _take_up(self) -> bool:
         """What this conversation was about, and the answer that is still to come in it."""
@@ -214,14 +194,6 @@ class Console:
             screen.note(say(end.cause or ("stopped" if end.reason == "abort" else "engine-failed")))
         return end.reason in ("stop", "length")
 
-    def _fail(self, key: str, **values: object) -> bool:
-        self._screen.note(self._say(key, **values))
-        return False
-
-    def _done(self, key: str, **values: object) -> bool:
-        self._screen.note(self._say(key, **values))
-        return True
-
     def _event(self) -> str:
         return f"{PREFIX}{self._new_id()}"
 
@@ -233,98 +205,3 @@ class Console:
             if refusal.cause != NotFound.cause:
                 raise
             return []
-
-    async def _newest(self) -> Turn | None:
-        return next((turn for turn in reversed(await self._path()) if not turn.deleted), None)
-
-    # Commands. Each gets what follows its word and returns whether it could be done.
-
-    async def _new(self, rest: str) -> bool:
-        await self._talk.new(self._key, self._user)
-        self._left_out = 0
-        return self._done("new-done")
-
-    async def _stop(self, rest: str) -> bool:
-        stopped = await self._talk.cancel(self._key, self._user)
-        return self._done("stopped" if stopped else "nothing-to-stop")
-
-    async def _retry(self, rest: str) -> bool:
-        turn = await self._newest()
-        if turn is None:
-            return self._fail("nothing-to-retry")
-        return await self._show(await self._talk.regenerate(turn.id, self._user, self._event(), branch=True))
-
-    async def _continue(self, rest: str) -> bool:
-        turn = await self._newest()
-        if turn is None:
-            return self._fail("nothing-to-continue")
-        return await self._show(await self._talk.proceed(turn.id, self._user, self._event()))
-
-    async def _undo(self, rest: str) -> bool:
-        turn = await self._talk.undo(self._key, self._user)
-        if turn is None:
-            return self._fail("nothing-to-undo")
-        return self._done("undo-done", text=turn.prompt)
-
-    async def _persona(self, rest: str) -> bool:
-        if not rest:
-            now = await self._talk.persona(self._key, self._user)
-            self._screen.note(self._say("persona-now", name=self._title(now)))
-            for name in self._personas:
-                self._screen.note(f"  /persona {name} – {self._title(name)}")
-            return True
-        if rest not in self._personas:
-            return self._fail("persona-unknown", names=", ".join(self._personas))
-        await self._talk.persona(self._key, self._user, rest)
-        return self._done("persona-set", name=self._title(rest))
-
-    async def _choose_language(self, rest: str) -> bool:
-        names = {code: self._wording(code, "language-name") for code in self._wording.languages}
-        if not rest:
-            self._screen.note(self._say("language-now"))
-            for code, name in names.items():
-                self._screen.note(f"  /language {code} – {name}")
-            return True
-        chosen = next((code for code, name in names.items() if rest.casefold() in (code, name.casefold())), None)
-        if chosen is None:
-            return self._fail("language-unknown", names=", ".join(names))
-        await self._talk.language(self._user, chosen)
-        self._language = chosen
-        return self._done("language-set")
-
-    async def _status(self, rest: str) -> bool:
-        now, say = await self._talk.status(self._user, self._key), self._say
-        lines = [
-            say("console-ready") if now.ready and not now.paused else say("paused" if now.ready else "loading"),
-            say("status-line", running=now.running, waiting=now.waiting),
-            say("status-persona", name=self._title(now.persona)),
-        ]
-        if now.messages_left is not None:
-            lines.append(say("status-messages", left=now.messages_left))
-        if now.tokens_left is not None:
-            lines.append(say("status-tokens", left=now.tokens_left))
-        self._screen.note("\n".join(lines))
-        return True
-
-    async def _export(self, rest: str) -> bool:
-        """Writes to a file of its own; one that is there already is not touched."""
-        file = rest or "conch-export.json"
-        text = json.dumps(await self._talk.export(self._user), ensure_ascii=False, indent=2)
-        try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-                out.write(text + "\n")
-        except OSError as error:
-            return self._fail("console-export-failed", file=file, why=error.strerror or str(error))
-        return self._done("console-exported", file=file)
-
-    async def _forget(self, rest: str) -> bool:
-        if rest.casefold() not in ("yes", self._say("button-yes").casefold()):
-            return self._fail("console-forget-sure", word=self._say("button-yes").casefold())
-        return self._done("forget-done", count=await self._talk.forget(self._user))
-
-    async def _help(self, rest: str) -> bool:
-        return self._done("console-help")
-
-    def _title(self, name: str) -> str:
-        persona = self._personas.get(name)
-        return persona.title.get(self._language) or persona.title.get("en") or name if persona else name

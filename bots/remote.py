@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,40 @@ class RemoteChat:
             self._folder, "send", conversation=conversation, user=user, event=event, text=text, language=language
         )
 
-    async def regenerate(self, target: int, user: str, event: str, *, branch: bool) -> Stream:
-        return await stream(self._folder, "regenerate", target=target, user=user, event=event, branch=branch)
+    async def regenerate(
+        self,
+        target: int | str,
+        user: str,
+        event: str,
+        *,
+        place: str | None = None,
+        at: float | None = None,
+        branch: bool = False,
+        places: Sequence[str] = (),
+    ) -> Stream:
+        where = {"place": place, "at": at, "branch": branch, "places": places}
+        return await stream(self._folder, "regenerate", target=target, user=user, event=event, **where)
 
-    async def proceed(self, target: int, user: str, event: str) -> Stream:
-        return await stream(self._folder, "proceed", target=target, user=user, event=event)
+    async def proceed(
+        self,
+        target: int | str,
+        user: str,
+        event: str,
+        *,
+        place: str | None = None,
+        at: float | None = None,
+        places: Sequence[str] = (),
+    ) -> Stream:
+        where = {"place": place, "at": at, "places": places}
+        return await stream(self._folder, "proceed", target=target, user=user, event=event, **where)
 
     async def reply(self, target: int, user: str) -> Stream:
         return await stream(self._folder, "reply", target=target, user=user)
 
-    async def undo(self, conversation: str, user: str) -> Turn | None:
-        return _turn(await call(self._folder, "undo", conversation=conversation, user=user))
+    async def undo(self, conversation: str, user: str, event: str | None = None) -> Turn | None:
+        return _turn(await call(self._folder, "undo", conversation=conversation, user=user, event=event))
 
-    async def cancel(self, target: str, user: str) -> Turn | None:
+    async def cancel(self, target: int | str, user: str) -> Turn | None:
         return _turn(await call(self._folder, "cancel", target=target, user=user))
 
     async def new(self, conversation: str, user: str) -> None:

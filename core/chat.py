@@ -444,6 +444,10 @@ class Chat:
 
     # The owner.
 
+    def owns(self, user: str) -> bool:
+        """Is this one of the owners?"""
+        return self.people.owns(user)
+
     async def stats(self) -> dict[str, Any]:
         """Figures of the store and the gate; no names, no text."""
         kept = await self._store.stats()

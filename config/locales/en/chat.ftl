@@ -123,6 +123,7 @@ help =
     /forget – delete everything kept about you
 
     Edit your question and I answer it again. What I say can be wrong; check what matters.
+unknown-command = There is no command { $command }. /help lists them.
 new-done = A new conversation. What do you want to know?
 nothing-to-stop = No answer is running.
 nothing-to-retry = There is no question to answer again.
@@ -187,3 +188,18 @@ admin-denied = Blocked: { $who }
 admin-claimed = You are the owner now.
 admin-code-wrong = That code is not valid.
 admit-code = I do not know you yet. Give this code to the person who runs this bot: { $code }
+admin-nobody = I know nobody by { $who }. Give me the code that I gave them, or their numeric id.
+admin-stats =
+    Running: { $running } of { $slots } at once, waiting: { $waiting }
+    People: { $people }, conversations: { $conversations }, questions: { $turns }, not answered yet: { $unanswered }
+    Tokens answered: { $tokens }, on the disk: { $megabytes } MB
+admin-help =
+    For the person who runs this bot:
+
+    /admin pause – keep questions, answer none for now
+    /admin resume – go on
+    /admin drain – accept nothing new, answer what was accepted
+    /admin stats – figures, without names
+    /admin allow – with a code or an id: admit a person or a group
+    /admin deny – with a code or an id: shut them out
+admitted = You are admitted now. Just write your question.

@@ -133,10 +133,8 @@ console-going-on = { $count ->
    *[other] Going on with “{ $name }” ({ $count } questions so far). /new begins afresh.
 }
 console-cut = The answer reached its greatest length. /continue goes on from here.
-console-unknown-command = There is no command { $command }. /help lists them.
 console-exported = Written to { $file }
 console-export-failed = { $file } cannot be written: { $why }
-console-forget-sure = This deletes all your conversations for good. If that is what you want: /forget { $word }
 console-help =
     Write a question and press Enter; a line that ends with \ goes on in the next. Ctrl-C stops an answer, Ctrl-D ends.
 

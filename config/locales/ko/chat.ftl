@@ -113,6 +113,7 @@ help =
     /forget – 저장된 내 정보 모두 삭제
 
     질문을 수정하면 다시 답합니다. 답이 틀릴 수 있으니 중요한 내용은 확인해 주세요.
+unknown-command = { $command } 명령은 없습니다. /help에서 목록을 볼 수 있어요.
 new-done = 새 대화를 시작합니다. 무엇이 궁금하세요?
 nothing-to-stop = 진행 중인 답변이 없습니다.
 nothing-to-retry = 다시 답할 질문이 없습니다.
@@ -162,3 +163,18 @@ admin-denied = 차단함: { $who }
 admin-claimed = 이제 운영자가 되셨습니다.
 admin-code-wrong = 올바르지 않은 코드입니다.
 admit-code = 아직 등록되지 않은 분입니다. 봇 운영자에게 이 코드를 알려 주세요: { $code }
+admin-nobody = { $who }에 해당하는 사람을 모릅니다. 제가 드린 코드나 숫자 ID를 알려 주세요.
+admin-stats =
+    답변 중: { $running }건(동시에 { $slots }건까지), 대기: { $waiting }건
+    사용자: { $people }명, 대화: { $conversations }개, 질문: { $turns }개, 아직 답하지 않은 질문: { $unanswered }개
+    답변한 토큰: { $tokens }개, 디스크 사용: { $megabytes } MB
+admin-help =
+    봇 운영자용 명령:
+
+    /admin pause – 질문은 받아 두고 답변은 잠시 멈춤
+    /admin resume – 다시 시작
+    /admin drain – 새 질문은 받지 않고, 받은 질문에는 답함
+    /admin stats – 이름 없는 통계
+    /admin allow – 코드나 ID와 함께: 사람이나 그룹을 허용
+    /admin deny – 코드나 ID와 함께: 차단
+admitted = 이제 사용하실 수 있습니다. 질문을 적어 주세요.

@@ -125,10 +125,8 @@ console-prompt = 나:{" "}
 console-how-to-leave = 끝내려면 Ctrl-D 또는 /quit을 입력하세요.
 console-going-on = ‘{ $name }’ 대화를 이어 갑니다(지금까지 질문 { $count }개). 새로 시작하려면 /new.
 console-cut = 답변이 최대 길이에 이르렀습니다. /continue를 입력하면 이어집니다.
-console-unknown-command = { $command } 명령은 없습니다. /help에서 목록을 볼 수 있습니다.
 console-exported = { $file }에 저장했습니다
 console-export-failed = { $file }에 쓸 수 없습니다: { $why }
-console-forget-sure = 모든 대화가 완전히 삭제됩니다. 정말 삭제하려면: /forget { $word }
 console-help =
     질문을 적고 Enter를 누르세요. 줄 끝에 \를 붙이면 다음 줄로 이어집니다. Ctrl-C는 답변을 중지하고 Ctrl-D는 프로그램을 끝냅니다.
 

@@ -113,6 +113,7 @@ help =
     /forget – 删除您的全部数据
 
     修改问题后我会重新回答。我的回答可能有误，重要内容请自行核对。
+unknown-command = 没有 { $command } 这个命令。/help 会列出所有命令。
 new-done = 新对话开始了。您想问什么？
 nothing-to-stop = 没有正在进行的回答。
 nothing-to-retry = 没有可以重新回答的问题。
@@ -162,3 +163,18 @@ admin-denied = 已禁止：{ $who }
 admin-claimed = 您现在是管理者了。
 admin-code-wrong = 这个代码无效。
 admit-code = 我还不认识您。请把这个代码交给机器人的管理者：{ $code }
+admin-nobody = 我不认识 { $who }。请告诉我发给对方的代码，或对方的数字 ID。
+admin-stats =
+    正在回答：{ $running } 个（同时最多 { $slots } 个），等待：{ $waiting } 个
+    用户：{ $people } 人，对话：{ $conversations } 个，问题：{ $turns } 个，尚未回答：{ $unanswered } 个
+    已回答词元：{ $tokens } 个，占用磁盘：{ $megabytes } MB
+admin-help =
+    供机器人管理者使用：
+
+    /admin pause – 保留问题，暂时不回答
+    /admin resume – 恢复
+    /admin drain – 不再接受新问题，已接受的会回答完
+    /admin stats – 统计数字，不含姓名
+    /admin allow – 后面加代码或 ID：允许某人或某个群组
+    /admin deny – 后面加代码或 ID：禁止使用
+admitted = 您现在可以使用了，直接写下您的问题就行。

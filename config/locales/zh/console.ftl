@@ -125,10 +125,8 @@ console-prompt = 您：{" "}
 console-how-to-leave = 按 Ctrl-D 或输入 /quit 结束。
 console-going-on = 继续对话“{ $name }”（目前有 { $count } 个问题）。输入 /new 重新开始。
 console-cut = 回答已达到最大长度，输入 /continue 可以接着写。
-console-unknown-command = 没有 { $command } 这个命令。输入 /help 查看列表。
 console-exported = 已写入 { $file }
 console-export-failed = 无法写入 { $file }：{ $why }
-console-forget-sure = 这会彻底删除您的所有对话。确定的话请输入：/forget { $word }
 console-help =
     写下问题后按 Enter；行尾加 \ 可以换行继续写。Ctrl-C 停止回答，Ctrl-D 结束程序。
 
