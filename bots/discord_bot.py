@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from random import Random, SystemRandom
 from time import time
 from typing import Any
 
@@ -18,6 +16,7 @@ import aiohttp
 import discord
 
 from bots.channel import ChannelError
+from bots.commands import CommandOptions, Commands
 from bots.discord_bot_buttons import dynamic_button
 from bots.discord_bot_calls import Calls
 from bots.discord_bot_channel import CALLS_PER_SECOND, RATE, Link, MessageChannel
@@ -28,11 +27,12 @@ from bots.discord_bot_history import Marks, Seen, said_since
 from bots.discord_bot_identify import Identifies
 from bots.discord_bot_interactions import Interactions
 from bots.discord_bot_messages import Messages
-from bots.discord_bot_place import PREFIX, Names, Place
+from bots.discord_bot_place import PREFIX, Names, Place, name_of
 from bots.discord_bot_private import show_alone
+from bots.fronts import FIRST_BACK_OFF, UNREACHABLE, UP, Down, Ended, Report, kept_up
 from bots.pacing import Pacing, Rate
 from bots.streaming import show
-from bots.wording import Wording
+from bots.wording import Say, Wording
 from core.chat import Chat
 from core.errors import ConchError
 from core.reply import Reply
@@ -40,25 +40,21 @@ from core.reply import Reply
 __all__ = ["DiscordFront", "DiscordOptions", "connect"]
 
 log = logging.getLogger(__name__)
-State = Callable[[str], None]
-"""Told how the front is: ``up``, ``connecting``, or the key of a sentence that says why it has ended."""
 
 SHOW_SECONDS = 5.0
 """How long the end waits for what is being shown."""
 WELL_SECONDS = 60.0
 READERS = 4
 """Channels that are read back at the same time."""
-ENDS = {4004: "discord-token-revoked", 4014: "discord-intent-refused", 4011: "discord-shards-wanted"}
-"""Gateway close codes after which coming again is of no use; 4010, 4012 and 4013 are mistakes of ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """Seconds: before a failed connection is tried again, doubled each time, and between two IDENTIFYs."""
-
-    first: float = 1.0
-    longest: float = 60.0
-    identify: float = IDENTIFY_SECONDS
+ENDS = {
+    4004: ("token revoked", "discord-token-revoked"),
+    4010: ("refused", "discord-refused"),
+    4011: ("more shards wanted", "discord-shards-wanted"),
+    4012: ("refused", "discord-refused"),
+    4013: ("refused", "discord-refused"),
+    4014: ("intent refused", "discord-intent-refused"),
+}
+"""Gateway close codes after which coming again is of no use: in a word, and the key of the sentence."""
 
 
 @asynccontextmanager
@@ -68,210 +64,160 @@ async def connect(
     wording: Wording,
     options: DiscordOptions,
     *,
-    say: Callable[[str], str],
-    state: State = lambda name: None,
+    say: Say,
+    report: Report = lambda state: None,
     clock: Callable[[], float] = time,
-    random: Random | None = None,
     rate: Rate = RATE,
-    waits: Waits = Waits(),  # a value
+    back_off: float = FIRST_BACK_OFF,
+    identify_seconds: float = IDENTIFY_SECONDS,
 ) -> AsyncIterator[DiscordFront]:
-    """The front for as long as the block lasts. Raises ConchError where token or settings are wrong.
+    """The front for as long as the block lasts. Raises Ended where the token or a setting is wrong.
 
     A Discord that cannot be reached is tried again, now and later, beside everything else.
     """
-    front = DiscordFront(
-        chat,
-        marks,
-        wording,
-        options,
-        say=say,
-        state=state,
-        clock=clock,
-        random=random or SystemRandom(),
-        rate=rate,
-        waits=waits,
-    )
+    calls = Calls()
+    link = Link(calls, Pacing(CALLS_PER_SECOND), rate, clock, clock())
+    front = DiscordFront(Desk(chat, wording, options, link), marks, say, identify_seconds)
     try:
-        await front.log_in()
-        running = asyncio.create_task(front.run(), name="discord")
-        try:
+        async with kept_up("discord", front.session, report, first_back_off=back_off):
             yield front
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
     finally:
         await front.close()
 
 
-class Ended(ConchError):
-    """Coming again is of no use. The text is a sentence; ``key`` is its key."""
-
-    def __init__(self, key: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.key = key
-
-
 class DiscordFront:
-    """One bot. ``desk`` is there once it has logged in."""
+    """One bot, through all its connections. Its ``desk`` knows who it is once it has logged in."""
 
-    def __init__(
-        self,
-        chat: Chat,
-        marks: Marks,
-        wording: Wording,
-        options: DiscordOptions,
-        *,
-        say: Callable[[str], str],
-        state: State,
-        clock: Callable[[], float],
-        random: Random,
-        rate: Rate,
-        waits: Waits,
-    ) -> None:
-        self.desk: Desk | None = None
-        self.seen: Seen | None = None
-        self._chat, self._marks, self._wording, self._options = chat, marks, wording, options
-        self._say, self._state, self._clock, self._random = say, state, clock, random
-        self._began, self._rate, self._waits = clock(), rate, waits
-        self._calls = Calls(self._revoked)
+    def __init__(self, desk: Desk, marks: Marks, say: Say, identify_seconds: float) -> None:
+        self.desk = desk
+        desk.show = self.show
+        self.seen = Seen(marks, desk.options.catch_up_hours, desk.link.clock)
+        self._marks, self._say, self._identify_seconds = marks, say, identify_seconds
+        self._messages = Messages(desk, self.seen, self._caught_up)
+        commands = CommandOptions("discord", ("discord-help",), desk.options.retention_days)
+        self._interactions = Interactions(
+            desk, Commands(desk.chat, desk.wording, desk.chat.personas, commands, desk.chat)
+        )
         self._client: ConchClient | None = None
-        self._messages: Messages | None = None
-        self._interactions: Interactions | None = None
+        self._report: Report = lambda state: None
         self._showing: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._guilds: dict[int, asyncio.Event] = {}
         self._reading: dict[int, asyncio.Task[None]] = {}
-        self._dead = asyncio.Event()
 
     # The life of the connection.
 
-    async def log_in(self) -> None:
-        """Make a client and introduce it. Raises Ended; a Discord that cannot be reached leaves it for later."""
-        options: dict[str, Any] = {"identify_seconds": self._waits.identify}
-        if self._options.shards > 1:
-            options["shard_count"] = self._options.shards
-        made = ConchClient if self._options.shards == 1 else ShardedClient
-        client = made(self, message_content=self._options.message_content, **options)
+    async def session(self, report: Report) -> None:
+        """Log in and stay connected for as long as discord.py finds the next connection by itself."""
+        self._report = report
+        well = asyncio.create_task(self._note_that_all_is_well())
         try:
-            await client.login(self._options.token)
+            if self._client is None or self._client.is_closed():
+                await self._log_in()
+            assert self._client is not None
+            while True:
+                try:
+                    await self._connect(self._client)
+                except TooManySessions as wait:
+                    report(UNREACHABLE)
+                    log.warning("Discord waits: many sessions were begun", extra={"seconds": round(wait.seconds)})
+                    await asyncio.sleep(wait.seconds)
+        except Ended:
+            for showing in self._showing.values():  # the next start shows what is answered
+                showing.cancel()
+            raise
+        finally:
+            well.cancel()
+
+    async def _log_in(self) -> None:
+        """Make a client and introduce it. Raises Ended and Down."""
+        options = self.desk.options
+        shards: dict[str, Any] = {"shard_count": options.shards} if options.shards > 1 else {}
+        client = (ConchClient if options.shards == 1 else ShardedClient)(
+            self, message_content=options.message_content, identify_seconds=self._identify_seconds, **shards
+        )
+        try:
+            await client.login(options.token)
+            application = client.application
+            assert application is not None  # it has logged in
+            if options.message_content and not _grants_content(application.flags):
+                raise self._ended(4014)
+            client.identifies = Identifies(self._marks, f"{PREFIX}{application.id}:identifies", self.desk.link.clock)
+            self.desk.chat.people.host(
+                name_of(application.team.owner_id or 0 if application.team else application.owner.id)
+            )
+            await self._furnish(client, application.id)
         except discord.LoginFailure:
             await client.close()
-            raise self._ended("discord-token-wrong") from None
+            raise Ended("wrong token", self._say("discord-token-wrong")) from None
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             await client.close()
-            log.warning("Discord cannot be reached yet", extra={"why": type(error).__name__})
-            return
-        application = client.application
-        assert application is not None
-        if self._options.message_content and not _grants_content(application.flags):
+            raise Down(type(error).__name__) from error
+        except BaseException:
             await client.close()
-            raise self._ended("discord-intent-refused")
-        client.identifies = Identifies(self._marks, f"{PREFIX}{application.id}:identifies", self._clock)
-        self._client = client
-        self._calls.http = client.http
-        await self._furnish(client, application.id)
+            raise
 
     async def _furnish(self, client: ConchClient, app: int) -> None:
-        """What stands on an introduced client: what is new only the first time."""
-        if self.desk is None:
-            await self._set_up(client, app)
-        assert self.desk is not None
-        assert self._interactions is not None
-        self.desk.link.client = client
+        """Everything else works with this client from now on; the answers that wait to be shown are, with the first."""
+        link = self.desk.link
         client.add_dynamic_items(dynamic_button(self._interactions.pressed))
-        tree = CommandTree(client, self._interactions, self._wording)
-        await tree.publish(self._marks, app)
-
-    async def _set_up(self, client: ConchClient, app: int) -> None:
-        link = Link(client, self._calls, Names(app), Pacing(CALLS_PER_SECOND), self._clock, self._began, self._rate)
-        self.desk = Desk(self._chat, self._wording, self._options, link, self.show)
-        self.seen = Seen(self._marks, app, self._options.catch_up_hours, self._clock)
-        await self.seen.load()
-        self._messages = Messages(self.desk, self.seen, self._caught_up)
-        self._interactions = Interactions(self.desk)
-        unfinished = await self._chat.unfinished(PREFIX)
+        await CommandTree(client, self._interactions, self.desk.wording).publish(self._marks, app)
+        first, self._client = self._client is None, client
+        link.use(client, Names(app))
+        if not first:
+            return
+        await self.seen.load(app)
+        unfinished = await self.desk.chat.unfinished(PREFIX)
         link.refs.update(ref for reply in unfinished for ref in reply.turn.refs)
         for reply in unfinished:
             self.show(reply)
 
-    async def run(self) -> None:
-        """Stay connected until there is no use in it."""
-        failures = 0
-        well = asyncio.create_task(self._note_that_all_is_well())
-        try:
-            while True:
-                try:
-                    await self._connect_once()
-                    failures = 0
-                except Ended as end:
-                    log.error("Discord has ended: %s", end)
-                    self._state(end.key)
-                    for showing in self._showing.values():  # the next start shows what is answered
-                        showing.cancel()
-                    return
-                except TooManySessions as wait:
-                    log.warning("Discord waits: too many sessions were begun", extra={"seconds": wait.args[0]})
-                    await asyncio.sleep(wait.args[0])
-                    continue
-                except Exception as error:
-                    log.warning("the connection to Discord failed", extra={"why": type(error).__name__})
-                    failures += 1
-                self._state("connecting")
-                pause = min(self._waits.first * 2.0**failures, self._waits.longest)
-                await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))
-        finally:
-            well.cancel()
-
-    async def _connect_once(self) -> None:
-        """One connection after the other, as far as discord.py finds the next by itself."""
-        if self._client is None or self._client.is_closed():
-            await self.log_in()
-        client = self._client
-        if client is None:
-            raise OSError("not reached")
+    async def _connect(self, client: ConchClient) -> None:
+        """One connection after the other. Raises Ended, Down and TooManySessions."""
         assert client.identifies is not None
         if (seconds := await client.identifies.wait()) > 0:
             raise TooManySessions(seconds)
         connecting = asyncio.create_task(client.connect())
-        dead = asyncio.create_task(self._dead.wait())
+        revoked = asyncio.create_task(self.desk.link.calls.revoked.wait())
         try:
-            await asyncio.wait({connecting, dead}, return_when=asyncio.FIRST_COMPLETED)
-            if self._dead.is_set():
-                raise self._ended("discord-token-revoked")
+            await asyncio.wait({connecting, revoked}, return_when=asyncio.FIRST_COMPLETED)
+            if self.desk.link.calls.revoked.is_set():
+                raise self._ended(4004)
             await connecting
-        except discord.PrivilegedIntentsRequired:
-            raise self._ended("discord-intent-refused") from None
-        except discord.ConnectionClosed as closed:
-            if closed.code in ENDS or closed.code in (4010, 4012, 4013):
-                raise self._ended(ENDS.get(closed.code, "discord-refused")) from None
+            raise Down("the connection was closed")
+        except (Ended, Down, TooManySessions):
             raise
+        except discord.PrivilegedIntentsRequired:
+            raise self._ended(4014) from None
+        except discord.ConnectionClosed as closed:
+            raise self._ended(closed.code) if closed.code in ENDS else Down(str(closed.code)) from None
+        except Exception as error:  # a first connection that fails makes discord.py look for what is not there yet
+            raise Down(type(error).__name__) from error
         finally:
             connecting.cancel()
-            dead.cancel()
-            await asyncio.gather(connecting, dead, return_exceptions=True)
+            revoked.cancel()
+            await asyncio.gather(connecting, revoked, return_exceptions=True)
             await client.hang_up()
+
+    def _ended(self, code: int) -> Ended:
+        cause, key = ENDS[code]
+        return Ended(cause, self._say(key))
 
     async def close(self) -> None:
         """Let what is being shown come to its end, for a moment, and go."""
         if self._showing:
             await asyncio.wait(set(self._showing.values()), timeout=SHOW_SECONDS)
-        for task in (*self._showing.values(), *self._tasks):
+        tasks = [*self._showing.values(), *self._tasks]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._showing.values(), *self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._client is not None and not self._client.is_closed():
             await self._client.close()
-
-    def _ended(self, key: str) -> Ended:
-        return Ended(key, self._say(key))
-
-    def _revoked(self) -> None:
-        self._dead.set()
 
     async def _note_that_all_is_well(self) -> None:
         while True:
             await asyncio.sleep(WELL_SECONDS)
-            if self.seen is not None and self._client is not None and self._client.is_ready():
+            if self._client is not None and self._client.is_ready():
                 with suppress(ConchError):
                     await self.seen.all_is_well()
 
@@ -287,8 +233,7 @@ class DiscordFront:
         task.add_done_callback(lambda done: self._shown(reply.turn.id, done))
 
     async def _show(self, reply: Reply, place: Place) -> None:
-        assert self.desk is not None
-        say = self._wording.bind(reply.turn.language)
+        say = self.desk.wording.bind(reply.turn.language)
         if place.alone:
             await show_alone(reply, self.desk.link, place, say)
         else:
@@ -299,19 +244,12 @@ class DiscordFront:
         if not task.cancelled() and (error := task.exception()):
             log.error("turn %d is not shown", turn, exc_info=error)
 
-    def _begin(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     # Events.
 
     async def connected(self) -> None:
         """A new session: what was said before it is read back, before what comes now is dealt with."""
         assert self._client is not None
-        assert self.seen is not None
-        self._state("up")
+        self._report(UP)
         self._guilds = {guild.id: asyncio.Event() for guild in self._client.guilds}
         slots = asyncio.Semaphore(READERS)
         for channel in self.seen.direct.values():
@@ -319,7 +257,6 @@ class DiscordFront:
 
     async def guild_there(self, guild: discord.Guild) -> None:
         """A server's channels are known."""
-        assert self.seen is not None
         slots = asyncio.Semaphore(READERS)
         channels: list[discord.TextChannel | discord.VoiceChannel | discord.Thread] = []
         channels += [*guild.text_channels, *guild.voice_channels, *guild.threads]
@@ -330,43 +267,48 @@ class DiscordFront:
             there.set()
 
     async def resumed(self) -> None:
-        self._state("up")
+        """The old session goes on, and Discord has told what came meanwhile."""
+        self._report(UP)
 
     async def lost(self) -> None:
-        self._state("connecting")
+        """The connection is gone; discord.py or we look for the next."""
+        self._report(UNREACHABLE)
 
     async def written(self, message: discord.Message) -> None:
-        assert self._messages is not None
+        """Somebody has written a message."""
         await self._messages.written(message)
 
     async def edited(self, message: discord.Message) -> None:
-        assert self._messages is not None
+        """A message has changed."""
         await self._messages.edited(message)
 
     async def deleted(self, channel: int, message: int) -> None:
-        assert self._messages is not None
+        """A message is gone."""
         await self._messages.deleted(channel, message)
 
     async def interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Commands and buttons are handed out by discord.py; a form is ours to read."""
         if interaction.type is discord.InteractionType.modal_submit:
-            assert self._interactions is not None
             await self._interactions.filled_in(interaction)
 
     def _read_back(self, channel: discord.abc.Messageable, number: int, slots: asyncio.Semaphore) -> None:
-        task = self._begin(self._read(channel, number, slots))
+        task = asyncio.create_task(self._read(channel, number, slots), name=f"read back {number}")
+        self._tasks.add(task)
         self._reading[number] = task
-        task.add_done_callback(
-            lambda done: self._reading.pop(number, None) if self._reading.get(number) is done else None
-        )
+        task.add_done_callback(lambda done: self._read_to_its_end(number, done))
+
+    def _read_to_its_end(self, number: int, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._reading.get(number) is task:
+            del self._reading[number]
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a channel was not read back", exc_info=error)
 
     async def _read(self, channel: discord.abc.Messageable, number: int, slots: asyncio.Semaphore) -> None:
         """Deal with what was said in a channel meanwhile."""
-        assert self.seen is not None
-        assert self._messages is not None
         async with slots:
             try:
-                async for message in said_since(self._calls, channel, self.seen.after(number)):
+                async for message in said_since(self.desk.link.calls, channel, self.seen.after(number)):
                     await self._messages.written(message, live=False)
             except ChannelError as error:
                 log.info("a channel was not read back", extra={"why": type(error).__name__})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -69,11 +69,12 @@ async def _heard(
 
 
 class Calls:
-    """Makes the calls of one client after the other (a lost one is replaced). ``revoked`` is told of a dead token."""
+    """Makes the calls of one client after the other (a lost one is replaced). ``revoked`` is set by a dead token."""
 
-    def __init__(self, revoked: Callable[[], None], seconds: float = CALL_SECONDS) -> None:
+    def __init__(self, seconds: float = CALL_SECONDS) -> None:
         self.http: discord.http.HTTPClient | None = None
-        self._revoked, self._seconds = revoked, seconds
+        self.revoked = asyncio.Event()
+        self._seconds = seconds
         self._running: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, work: Coroutine[Any, Any, T]) -> T:
@@ -143,7 +144,7 @@ class Calls:
             case discord.HTTPException(code=50027):  # an interaction's token
                 return Gone("the interaction's time is over")
             case discord.HTTPException(status=401):
-                self._revoked()
+                self.revoked.set()
                 return Revoked("the token is not valid any more")
             case discord.Forbidden() | discord.NotFound():
                 return Gone(f"{error.status}, {error.code}")

@@ -40,17 +40,42 @@ class NoResponse(Exception):
 
 @dataclass(slots=True)
 class Link:
-    """What all channels of one bot share. ``began``: when this process did, in Unix seconds."""
+    """What all channels of one bot share. ``began``: when this process did, in Unix seconds.
 
-    client: discord.Client
+    ``refs``: the messages of answers that an earlier process began and this one goes on with.
+    """
+
     calls: Calls
-    names: Names
     pacing: Pacing
+    rate: Rate
     clock: Callable[[], float]
     began: float
-    rate: Rate = RATE
     refs: set[str] = field(default_factory=set)
-    """The messages of answers that an earlier process began and this one goes on with."""
+    _client: discord.Client | None = None
+    _names: Names | None = None
+
+    def use(self, client: discord.Client, names: Names) -> None:
+        """From now on this is the client that calls are made by."""
+        self._client, self._names = client, names
+        self.calls.http = client.http
+
+    @property
+    def client(self) -> discord.Client:
+        """Who makes the calls. There is one once the bot has logged in, before anything is shown or heard."""
+        assert self._client is not None
+        return self._client
+
+    @property
+    def names(self) -> Names:
+        """What the application's events and messages are called."""
+        assert self._names is not None
+        return self._names
+
+    @property
+    def me(self) -> discord.ClientUser:
+        """The bot itself."""
+        assert self.client.user is not None
+        return self.client.user
 
     def pace(self, channel: int) -> Pace:
         """The budget of a channel."""

@@ -18,7 +18,11 @@ IDENTIFY_SECONDS = 5.0
 
 
 class TooManySessions(Exception):
-    """The next IDENTIFY has to wait, without a connection."""
+    """The next IDENTIFY has to wait for so many ``seconds``, without a connection."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"again in {seconds:.0f} s")
+        self.seconds = seconds
 
 
 class Events(Protocol):

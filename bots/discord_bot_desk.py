@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import discord
@@ -12,6 +12,7 @@ import discord
 from bots.channel import ChannelError, Gone, RetryAfter
 from bots.discord_bot_channel import Link
 from bots.discord_bot_place import name_of
+from bots.notices import Notices
 from bots.wording import Say, Wording
 from core.chat import Chat
 from core.reply import Reply
@@ -19,6 +20,7 @@ from core.reply import Reply
 log = logging.getLogger(__name__)
 TRIES = 3
 """A notice that cannot be sent so often is given up: it is not an answer."""
+FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class DiscordOptions:
 
     ``catch_up_hours``: how far back a start reads what was said meanwhile. ``shards``: connections to Discord, 0 = as
     many as Discord wants. ``language``: for everybody, "" = what Discord says of each person. ``token_seconds``: how
-    long an interaction is answered by its token, of the 900 that Discord gives.
+    long an interaction is answered by its token, of the 900 that Discord gives. ``file_hosts``: where its files are.
     """
 
     token: str
@@ -36,25 +38,21 @@ class DiscordOptions:
     catch_up_hours: float = 12.0
     shards: int = 1
     language: str = ""
+    retention_days: int = 0
     token_seconds: float = 840.0
+    file_hosts: frozenset[str] = FILE_HOSTS
 
 
 @dataclass(slots=True)
 class Desk:
-    """``show`` begins to show an answer, once for each turn."""
+    """``show`` begins to show an answer, once for each turn; ``told`` is who has heard of what lately."""
 
     chat: Chat
     wording: Wording
     options: DiscordOptions
     link: Link
-    show: Callable[[Reply], None]
-
-    @property
-    def me(self) -> discord.ClientUser:
-        """The bot itself."""
-        user = self.link.client.user
-        assert user is not None  # it is logged in
-        return user
+    show: Callable[[Reply], None] = lambda reply: None
+    told: Notices = field(default_factory=Notices)
 
     def language(self, *locales: object) -> str:
         """What Discord says of a person's language, as one of ours."""

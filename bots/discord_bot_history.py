@@ -51,16 +51,18 @@ class _Channel:
 class Seen:
     """The last message dealt with in each channel. ``hours``: how far it is read back at most."""
 
-    def __init__(self, marks: Marks, app: int, hours: float, clock: Callable[[], float]) -> None:
-        self._marks, self._app, self._hours, self._clock = marks, app, hours, clock
+    def __init__(self, marks: Marks, hours: float, clock: Callable[[], float]) -> None:
+        self._marks, self._hours, self._clock = marks, hours, clock
+        self._app = 0
         self._channels: defaultdict[int, _Channel] = defaultdict(_Channel)
         self._floor = 0
         self.direct: dict[int, int] = {}
         """The direct messages that people had with the bot: who, and in which channel."""
 
-    async def load(self) -> None:
+    async def load(self, app: int) -> None:
         """Read what an earlier process has kept. Nothing is read back from before the very first start."""
-        places = f"{PREFIX}{self._app}:seen:"
+        self._app = app
+        places = f"{PREFIX}{app}:seen:"
         for key, value in (await self._marks.marks(PREFIX)).items():
             if key.startswith(places):
                 self._keep(int(key.removeprefix(places)), int(value))

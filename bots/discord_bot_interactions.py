@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import discord
 
 from bots.channel import ChannelError
+from bots.commands import Commands
 from bots.discord_bot_buttons import turn_of
 from bots.discord_bot_desk import Desk, places, scope
 from bots.discord_bot_place import Place, conversation_of, name_of
@@ -34,8 +35,8 @@ FORM_CHARACTERS = 4000
 class Interactions:
     """What people do with Discord's own controls."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, commands: Commands[Reply]) -> None:
+        self._desk, self._commands = desk, commands
 
     # What asks for an answer.
 

@@ -155,7 +155,7 @@ class Messages:
         """Is it for the bot by itself: written to it, with its name, or as a reply to it?"""
         if message.author.bot or message.webhook_id or message.type not in WRITTEN:
             return False
-        me = self._desk.me
+        me = self._desk.link.me
         if message.guild is None or me in message.mentions:
             return True
         if any(role.tags is not None and role.tags.bot_id == me.id for role in message.role_mentions):
@@ -185,7 +185,7 @@ class Messages:
 
     def _question(self, message: discord.Message) -> Question:
         """The words, without our name and with the names of others; and what they are about."""
-        me, text = self._desk.me, message.content
+        me, text = self._desk.link.me, message.content
         text = re.sub(rf"<@!?{me.id}>[ \t]*", "", text).strip()
         for user in message.mentions:
             text = re.sub(rf"<@!?{user.id}>", f"@{user.display_name}", text)

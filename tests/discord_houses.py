@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bots.discord_bot import DiscordFront, Waits, connect
+from bots.discord_bot import DiscordFront, connect
 from bots.discord_bot_desk import DiscordOptions
 from bots.pacing import Rate
 from bots.wording import Wording
@@ -29,7 +28,6 @@ from tests.houses import House, house
 
 WORDING = Wording(Path(__file__).parents[1] / "config" / "locales")
 SAY = WORDING.bind("en")
-HURRY = Waits(first=0.02, longest=0.1, identify=0.05)
 QUICK = Rate(interval=0.01, typing=0)
 SECONDS = 20.0
 """After so long something hangs."""
@@ -128,10 +126,10 @@ async def beach(
             WORDING,
             chosen,
             say=SAY,
-            state=states.append,
-            random=Random(1),
+            report=states.append,
             rate=rate,
-            waits=HURRY,
+            back_off=0.05,
+            identify_seconds=0.05,
         ) as front:
             conch = Beach(town, home, front, states)
             if wait:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import discord
 import pytest
@@ -26,7 +26,6 @@ class Desk:
     town: Town
     client: discord.Client
     calls: Calls
-    revoked: list[bool] = field(default_factory=list)
 
     async def send(self, text: str = "x", nonce: str | None = None) -> discord.Message:
         channel = self.client.get_partial_messageable(self.town.channel.id)
@@ -39,12 +38,11 @@ async def desk() -> AsyncIterator[Desk]:
     async with town.server.listening():
         town.point()
         client = discord.Client(intents=discord.Intents.none(), http_trace=trace(), max_ratelimit_timeout=30.0)
-        revoked: list[bool] = []
-        calls = Calls(lambda: revoked.append(True), BOUND)
+        calls = Calls(BOUND)
         async with client:
             await client.login(town.server.world.token)
             calls.http = client.http
-            yield Desk(town, client, calls, revoked)
+            yield Desk(town, client, calls)
 
 
 async def test_what_works_gives_its_result(desk: Desk) -> None:
@@ -118,14 +116,14 @@ async def test_refusals_are_told_apart(desk: Desk, problem: Problem, kind: type[
     desk.town.server.breaks("POST", SEND, problem)
     with pytest.raises(kind):
         await desk.send()
-    assert desk.revoked == []
+    assert not desk.calls.revoked.is_set()
 
 
 async def test_a_revoked_token_is_told_to_whoever_keeps_the_connection(desk: Desk) -> None:
     desk.town.server.gateway.revoked = True
     with pytest.raises(Revoked):
         await desk.send()
-    assert desk.revoked == [True]
+    assert desk.calls.revoked.is_set()
 
 
 async def test_a_caller_that_goes_away_does_not_take_the_call_with_it(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bots.discord_bot import ENDS
 from bots.discord_bot_identify import DAY, FREE, MOST, Identifies
 from core.errors import ConchError
 from tests.discord_houses import SAY, Beach, Town, beach
@@ -102,9 +103,11 @@ async def test_a_refusal_for_good_ends_this_front_alone_with_one_line(
 ) -> None:
     async with beach(tmp_path, town) as here:
         await town.server.gateway.close(code)
-        await here.until(lambda: here.states[-1].startswith("discord-"))
+        await here.until(lambda: here.states[-1].startswith("ended: "))
         lines = [record for record in caplog.records if record.levelno >= logging.ERROR]
-        assert [line.getMessage() for line in lines] == [f"Discord has ended: {SAY(here.states[-1])}"]
+        assert [line.getMessage() for line in lines] == [
+            f"discord has ended, the other fronts go on: {SAY(ENDS[code][1])}"
+        ]
         await here.home.ask("web:ann:1", "the page goes on")
 
 
@@ -113,7 +116,7 @@ async def test_a_token_that_is_revoked_while_answering_ends_this_front_alone(tow
         town.ann.asks(town.channel, "q")
         await here.until(lambda: answers(town.channel), speak=False)
         town.server.gateway.revoked = True
-        await here.until(lambda: here.states[-1] == "discord-token-revoked")
+        await here.until(lambda: here.states[-1] == "ended: token revoked")
         town.server.gateway.revoked = False
         await here.home.ask("web:ann:1", "the page goes on")
     async with beach(tmp_path, town) as here:
@@ -197,5 +200,5 @@ async def test_a_crash_loop_waits_without_a_connection(
         await here.home.store.put(f"discord:{town.server.world.bot.id}:identifies", str(times))
     sessions = len(town.server.gateway.identifies)
     async with beach(tmp_path, town, wait=False) as here:
-        await here.until(lambda: "too many sessions" in caplog.text)
+        await here.until(lambda: "many sessions were begun" in caplog.text)
         assert len(town.server.gateway.identifies) == sessions

@@ -194,7 +194,9 @@ class Interactions:
             raise Problem(400, 40094, "Maximum number of follow up messages for this interaction reached")
         hidden = int(data.get("flags") or 0) & model.EPHEMERAL
         original = interaction.original
-        if original is not None and original.flags & model.LOADING:  # it takes the place of the deferred response
+        if (
+            original is not None and not original.deleted and original.flags & model.LOADING
+        ):  # it takes the place of the deferred response
             self.change(original, {**data, "flags": None}, files)
             return original
         message = self.world.post(
