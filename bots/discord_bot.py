@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from time import time
 from typing import Any
@@ -17,12 +17,13 @@ import discord
 
 from bots.channel import ChannelError
 from bots.commands import CommandOptions, Commands
-from bots.discord_bot_buttons import dynamic_button
+from bots.discord_bot_buttons import dynamic_button, dynamic_choice
 from bots.discord_bot_calls import Calls
 from bots.discord_bot_channel import CALLS_PER_SECOND, RATE, Link, MessageChannel
 from bots.discord_bot_client import IDENTIFY_SECONDS, ConchClient, ShardedClient, TooManySessions
 from bots.discord_bot_commands import CommandTree
 from bots.discord_bot_desk import Desk, DiscordOptions
+from bots.discord_bot_files import Files
 from bots.discord_bot_history import Marks, Seen, said_since
 from bots.discord_bot_identify import Identifies
 from bots.discord_bot_interactions import Interactions
@@ -31,7 +32,7 @@ from bots.discord_bot_place import PREFIX, Names, Place, name_of
 from bots.discord_bot_private import show_alone
 from bots.fronts import FIRST_BACK_OFF, UNREACHABLE, UP, Down, Ended, Report, kept_up
 from bots.pacing import Pacing, Rate
-from bots.streaming import show
+from bots.streaming import MAX_PARTS, show
 from bots.wording import Say, Wording
 from core.chat import Chat
 from core.errors import ConchError
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 SHOW_SECONDS = 5.0
 """How long the end waits for what is being shown."""
 WELL_SECONDS = 60.0
+PARTS_WITHOUT_FILES = 50
+"""Messages of one answer where the bot may not send files: every word has to come somehow."""
 READERS = 4
 """Channels that are read back at the same time."""
 ENDS = {
@@ -98,6 +101,7 @@ class DiscordFront:
         self._interactions = Interactions(
             desk, Commands(desk.chat, desk.wording, desk.chat.personas, commands, desk.chat)
         )
+        self._files = Files(desk.chat, desk.options.file_hosts)
         self._client: ConchClient | None = None
         self._report: Report = lambda state: None
         self._showing: dict[int, asyncio.Task[None]] = {}
@@ -160,7 +164,7 @@ class DiscordFront:
     async def _furnish(self, client: ConchClient, app: int) -> None:
         """Everything else works with this client from now on; the answers that wait to be shown are, with the first."""
         link = self.desk.link
-        client.add_dynamic_items(dynamic_button(self._interactions.pressed))
+        client.add_dynamic_items(dynamic_button(self._interactions.pressed), dynamic_choice(self._interactions.chosen))
         await CommandTree(client, self._interactions, self.desk.wording).publish(self._marks, app)
         first, self._client = self._client is None, client
         link.use(client, Names(app))
@@ -233,11 +237,32 @@ class DiscordFront:
         task.add_done_callback(lambda done: self._shown(reply.turn.id, done))
 
     async def _show(self, reply: Reply, place: Place) -> None:
-        say = self.desk.wording.bind(reply.turn.language)
+        link, say = self.desk.link, self.desk.wording.bind(reply.turn.language)
+        if reply.turn.incomplete:
+            self._begin(self._files.fetch(reply))
         if place.alone:
-            await show_alone(reply, self.desk.link, place, say)
+            await show_alone(reply, link, place, say)
         else:
-            await show(reply, MessageChannel(self.desk.link, place, reply, say), say)
+            parts = MAX_PARTS if self._may_attach(place.channel) else PARTS_WITHOUT_FILES
+            await show(reply, MessageChannel(link, place, reply, say), say, max_parts=parts)
+
+    def _may_attach(self, channel: int) -> bool:
+        """May the bot send files there? As far as it knows the place."""
+        known = self.desk.link.client.get_channel(channel)
+        if not isinstance(known, discord.abc.GuildChannel | discord.Thread) or known.guild.me is None:
+            return True
+        return known.permissions_for(known.guild.me).attach_files
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended_task)
+        return task
+
+    def _ended_task(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a task of Discord's failed", exc_info=error)
 
     def _shown(self, turn: int, task: asyncio.Task[None]) -> None:
         del self._showing[turn]
@@ -292,17 +317,7 @@ class DiscordFront:
             await self._interactions.filled_in(interaction)
 
     def _read_back(self, channel: discord.abc.Messageable, number: int, slots: asyncio.Semaphore) -> None:
-        task = asyncio.create_task(self._read(channel, number, slots), name=f"read back {number}")
-        self._tasks.add(task)
-        self._reading[number] = task
-        task.add_done_callback(lambda done: self._read_to_its_end(number, done))
-
-    def _read_to_its_end(self, number: int, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if self._reading.get(number) is task:
-            del self._reading[number]
-        if not task.cancelled() and (error := task.exception()):
-            log.error("a channel was not read back", exc_info=error)
+        self._reading[number] = self._begin(self._read(channel, number, slots))
 
     async def _read(self, channel: discord.abc.Messageable, number: int, slots: asyncio.Semaphore) -> None:
         """Deal with what was said in a channel meanwhile."""
@@ -312,6 +327,9 @@ class DiscordFront:
                     await self._messages.written(message, live=False)
             except ChannelError as error:
                 log.info("a channel was not read back", extra={"why": type(error).__name__})
+            finally:
+                if self._reading.get(number) is asyncio.current_task():
+                    del self._reading[number]
 
     async def _caught_up(self, message: discord.Message) -> None:
         """What was said in this channel before has been dealt with."""

@@ -8,12 +8,15 @@ from typing import Any
 
 import discord
 
+from bots.commands import Choice
 from bots.view import Button
 from bots.wording import Say
 
 Press = Callable[[discord.Interaction[Any], Button, int, int], Awaitable[None]]
 """What a press does: the interaction, the button, the turn, and who asked."""
 
+LABEL, CUSTOM_ID = 80, 100
+"""Characters that Discord takes."""
 STYLES = {
     "stop": discord.ButtonStyle.danger,
     "regenerate": discord.ButtonStyle.secondary,
@@ -42,6 +45,40 @@ def dynamic_button(press: Press) -> type[discord.ui.DynamicItem[Any]]:
             await press(interaction, action, int(self.said["turn"]), int(self.said["asker"]))
 
     return AnswerButton
+
+
+CHOICE = re.compile(r"conch:do:(?P<command>[a-z]+):(?P<argument>.+)", re.DOTALL)
+
+
+def dynamic_choice(choose: Callable[[discord.Interaction[Any], str, str], Awaitable[None]]) -> type[Any]:
+    """The class to register with a client: ``choose`` is called with the command and its argument."""
+
+    class ChoiceButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=CHOICE):
+        @classmethod
+        async def from_custom_id(
+            cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+        ) -> ChoiceButton:
+            assert isinstance(item, discord.ui.Button)
+            button = cls(item)
+            button.said = match
+            return button
+
+        said: re.Match[str]
+
+        async def callback(self, interaction: discord.Interaction[Any]) -> None:
+            await choose(interaction, self.said["command"], self.said["argument"])
+
+    return ChoiceButton
+
+
+def choices_of(choices: Sequence[Choice]) -> discord.ui.View:
+    """Ways to go on with a command."""
+    view = discord.ui.View(timeout=None)
+    for choice in choices:
+        custom_id = f"conch:do:{choice.command}:{choice.argument}"
+        view.add_item(discord.ui.Button(label=choice.label[:LABEL], custom_id=custom_id[:CUSTOM_ID]))
+    view.stop()
+    return view
 
 
 def view_of(buttons: Sequence[Button], turn: int, asker: str, say: Say) -> discord.ui.View | None:

@@ -234,7 +234,8 @@ class ResponseChannel:
     async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:
         """Change its text and buttons; a file stays."""
         view = view_of(buttons, self._reply.turn.id, self._reply.turn.user, self._say)
-        await self._call(content=part.text, view=view)
+        (fitting, *_) = markdown_parts(part.text)  # many files make a long note
+        await self._call(content=fitting.text, view=view)
 
     async def delete(self, ref: str) -> None:
         """Take the file away, or all of it."""

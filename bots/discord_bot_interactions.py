@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from io import BytesIO
 from typing import Any, TypeVar
 
 import discord
 
 from bots.channel import ChannelError
-from bots.commands import Commands
-from bots.discord_bot_buttons import turn_of
+from bots.commands import Asker, Commands
+from bots.discord_bot_buttons import choices_of, turn_of
 from bots.discord_bot_desk import Desk, places, scope
-from bots.discord_bot_place import Place, conversation_of, name_of
+from bots.discord_bot_files import readable
+from bots.discord_bot_place import PREFIX, Place, conversation_of, name_of
 from bots.view import Button
 from bots.wording import Say, refused
 from core.errors import NotFound, Refused
@@ -30,6 +32,7 @@ DEFER_SECONDS = 0.8
 FORM = "conch:about"
 """The id of the form of "Ask about this"; what it is about is in the form itself, so that any process can read it."""
 FORM_CHARACTERS = 4000
+MOST_CHOICES = 25
 
 
 class Interactions:
@@ -41,7 +44,14 @@ class Interactions:
     # What asks for an answer.
 
     async def ask(
-        self, interaction: Interaction, text: str, *, persona: str | None = None, private: bool = False, quote: str = ""
+        self,
+        interaction: Interaction,
+        text: str,
+        *,
+        persona: str | None = None,
+        private: bool = False,
+        quote: str = "",
+        files: Sequence[discord.Attachment] = (),
     ) -> None:
         """A question. ``private``: one person alone sees the answer."""
         desk = self._desk
@@ -49,6 +59,10 @@ class Interactions:
         if persona is not None and persona not in desk.chat.personas:
             names = ", ".join(desk.chat.personas)
             await self.tell(interaction, say("persona-unknown", names=names))
+            return
+        attachments, unread = readable(files)
+        if unread is not None:
+            await self.tell(interaction, say(unread))
             return
         asking = desk.chat.send(
             self.conversation(interaction),
@@ -62,6 +76,7 @@ class Interactions:
             places=self.places(interaction),
             scope="" if private else self.scope(interaction),
             quote=quote,
+            attachments=attachments,
         )
         await self.show(interaction, asking, private=private)
 
@@ -149,6 +164,69 @@ class Interactions:
         fields = dict(_fields(interaction.data or {}))
         await self.ask(interaction, fields.get("question", ""), quote=fields.get("about", ""))
 
+    # Commands.
+
+    async def obey(self, interaction: Interaction, name: str, argument: str = "", *, in_place: bool = False) -> None:
+        """One of the commands that every front has. What it says is for the one person; ``in_place``: where a choice
+        of it was offered before."""
+        again = name == "retry"
+        asker = Asker(
+            user=name_of(interaction.user.id),
+            conversation=self.conversation(interaction),
+            language=await self.language(interaction),
+            event=self._desk.link.names.event(interaction.id),
+            place=str(self.place(interaction, private=False)),
+            places=self.places(interaction),
+            at=interaction.created_at.timestamp(),
+        )
+        obeying = self._commands.obey(name, argument, asker)
+        outcome = await self.settle(interaction, obeying, private=not again, thinking=True)
+        if outcome is None:
+            return
+        if outcome.reply is not None:
+            await self.acknowledge(interaction, private=False, thinking=True)
+            self._desk.show(outcome.reply)
+            return
+        more: dict[str, Any] = {}
+        if outcome.file is not None:
+            more["file"] = discord.File(BytesIO(outcome.file.data), outcome.file.name)
+        if outcome.choices:
+            more["view"] = choices_of(outcome.choices[:MOST_CHOICES])
+        text = outcome.text or (outcome.file.caption if outcome.file is not None else "")
+        if in_place and not interaction.response.is_done():
+            edit = interaction.response.edit_message(content=text, view=more.get("view"))
+            await self._try(self._desk.link.calls(edit))
+        else:
+            await self.tell(interaction, text, **more)
+        if outcome.admitted:
+            await self._welcome(outcome.admitted)
+
+    async def chosen(self, interaction: Interaction, command: str, argument: str) -> None:
+        """A button that a command offered; its message is seen by one person alone."""
+        await self.obey(interaction, command, argument, in_place=True)
+
+    async def personas(self, interaction: Interaction, begun: str) -> list[tuple[str, str]]:
+        """Titles and names of the personas that fit what somebody has begun to type."""
+        language, begun = await self.language(interaction), begun.casefold()
+        titles = [
+            (persona.title.get(language) or persona.title.get("en") or name, name)
+            for name, persona in self._desk.chat.personas.items()
+        ]
+        return [(title, name) for title, name in titles if begun in title.casefold() or begun in name.casefold()]
+
+    async def _welcome(self, who: str) -> None:
+        """Somebody was admitted, and may be told; a role or a server cannot."""
+        if not who.startswith(PREFIX):
+            return
+        link, number = self._desk.link, int(who.removeprefix(PREFIX))
+        say = await self._desk.say(who)
+
+        async def write() -> None:
+            direct = await link.client.create_dm(discord.Object(number))
+            await direct.send(say("admitted"))
+
+        await self._try(link.calls(write()))
+
     # How an interaction is answered.
 
     async def show(
@@ -192,7 +270,12 @@ class Interactions:
 
     async def say(self, interaction: Interaction) -> Say:
         """The sentences in the person's language."""
-        return await self._desk.say(name_of(interaction.user.id), interaction.locale)
+        return self._desk.wording.bind(await self.language(interaction))
+
+    async def language(self, interaction: Interaction) -> str:
+        """What the person chose, else what their program speaks."""
+        desk = self._desk
+        return await desk.chat.language(name_of(interaction.user.id)) or desk.language(interaction.locale)
 
     # Who and where.
 

@@ -7,17 +7,19 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 import discord
 
 from bots.channel import ChannelError
 from bots.discord_bot_desk import Desk, places, scope
+from bots.discord_bot_files import readable
 from bots.discord_bot_history import Seen
 from bots.discord_bot_place import Place, conversation_of, name_of
 from bots.wording import refused
-from core.errors import NotFound, NotYours, Refused
+from core.errors import NotAllowed, NotFound, NotYours, Refused
+from core.messages import Attachment
 from core.reply import Reply
 
 log = logging.getLogger(__name__)
@@ -26,11 +28,14 @@ WRITTEN = (discord.MessageType.default, discord.MessageType.reply)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a message asks. ``blind``: Discord keeps its text from us; ``quote_hidden``: that of what it replies to."""
+    """What a message asks. ``blind``: Discord keeps its text from us; ``quote_hidden``: that of what it replies to.
+    ``unread``: why a file of it is not read, as the key of a sentence."""
 
     text: str
     quote: str = ""
     parent: str | None = None
+    files: tuple[Attachment, ...] = ()
+    unread: str | None = None
     blind: bool = False
     quote_hidden: bool = False
 
@@ -100,18 +105,23 @@ class Messages:
                     log.debug("a message of a deleted question stays: %s", failure)
 
     async def _ask(self, message: discord.Message) -> None:
-        desk, user = self._desk, name_of(message.author.id)
         question = self._question(message)
         if question.blind:
-            say = await desk.say(user, *self._locales(message))
-            await desk.tell(message, say("mention-me"))
+            await self._tell(message, "mention-me")
             return
+        if question.unread is not None:
+            await self._tell(message, question.unread)
+            if not question.text and not question.files:
+                return
+        if question.quote_hidden:
+            await self._tell(message, "quote-hidden")
         try:
             reply = await self._accepted(message, question, question.parent or await self._above_thread(message))
         except Refused as refusal:
             await self._refuse(message, refusal)
         else:
-            desk.show(reply)
+            self._desk.told.over(name_of(message.author.id))
+            self._desk.show(reply)
 
     async def _accepted(self, message: discord.Message, question: Question, parent: str | None) -> Reply:
         """The commit. A message of ours that is replied to may be no answer, or no answer for this person's eyes."""
@@ -130,6 +140,7 @@ class Messages:
                 places=self._places(message),
                 scope=scope(message.guild, message.channel),
                 quote=question.quote,
+                attachments=question.files,
             )
         except (NotFound, NotYours):
             if parent is None:
@@ -189,14 +200,18 @@ class Messages:
         text = re.sub(rf"<@!?{me.id}>[ \t]*", "", text).strip()
         for user in message.mentions:
             text = re.sub(rf"<@!?{user.id}>", f"@{user.display_name}", text)
-        author = self._replied_to(message)
-        if author == me and message.reference is not None and message.reference.message_id is not None:
-            blind = not message.content and not message.attachments and message.guild is not None
-            return Question(text, parent=self._desk.link.names.event(message.reference.message_id), blind=blind)
-        replied = message.reference.resolved if message.reference is not None else None
-        quote = replied.content if isinstance(replied, discord.Message) else ""
-        blind = not message.content and not message.attachments and message.guild is not None
-        return Question(text, quote=quote, blind=blind, quote_hidden=author is not None and not quote)
+        files, unread = readable(message.attachments)
+        seen = bool(message.content or message.attachments or message.stickers or message.guild is None)
+        question = Question(text, files=files, unread=unread, blind=not seen)
+        if not (text or files or unread) and message.stickers:
+            question = replace(question, unread="kind-unknown")
+        reference = message.reference
+        replied = reference.resolved if reference is not None else None
+        if reference is None or not isinstance(replied, discord.Message):
+            return question
+        if replied.author == me:
+            return replace(question, parent=self._desk.link.names.event(replied.id))
+        return replace(question, quote=replied.content, quote_hidden=not replied.content)
 
     def _replied_to(self, message: discord.Message) -> discord.abc.User | None:
         """Whose message it replies to."""
@@ -210,8 +225,21 @@ class Messages:
         return (message.guild.preferred_locale,) if message.guild is not None else ()
 
     async def _refuse(self, message: discord.Message, refusal: Refused) -> None:
-        say = await self._desk.say(name_of(message.author.id), *self._locales(message))
-        await self._desk.tell(message, refused(say, refusal))
+        """Once per cause and person, not each time. A stranger gets the code by which an owner admits them."""
+        desk, user = self._desk, name_of(message.author.id)
+        if not desk.told.due(user, refusal.cause):
+            return
+        say = await desk.say(user, *self._locales(message))
+        sentence = refused(say, refusal)
+        if isinstance(refusal, NotAllowed) and not desk.chat.people.shut_out(user, *self._places(message)):
+            sentence = say("admit-code", code=await desk.chat.ask_admission(user))
+        await desk.tell(message, sentence)
+
+    async def _tell(self, message: discord.Message, key: str) -> None:
+        user = name_of(message.author.id)
+        if self._desk.told.due(user, key):
+            say = await self._desk.say(user, *self._locales(message))
+            await self._desk.tell(message, say(key))
 
     @asynccontextmanager
     async def _in_order(self, message: discord.Message) -> AsyncIterator[None]:

@@ -268,7 +268,7 @@ def register_commands(api: Api, call: Call) -> Answer:
             "default_member_permissions": None,
             "description": "",
             "type": 1,
-            **{name: value for name, value in command.items() if value is not None},
+            **{name: _as_text(name, value) for name, value in command.items() if value is not None},
             "id": str(api.world.snowflake()),
             "application_id": call.ids["application_id"],
             "version": version,
@@ -329,6 +329,10 @@ def delete_original(api: Api, call: Call) -> Answer:
     interaction = api.interactions.by_token(call.ids["webhook_token"])
     api.world.delete(api.interactions.message(interaction, "@original"))
     return 204, None
+
+
+def _as_text(name: str, value: Any) -> Any:
+    return str(value) if name == "default_member_permissions" else value
 
 
 def _change_response(api: Api, call: Call, which: str) -> Answer:

@@ -1,8 +1,61 @@
 ### Discord's own words: its commands, and what only happens there.
 
-## Names of commands, as they are typed behind the slash: small letters, no blanks.
+## Names of commands and options, as they are typed: small letters, no blanks.
 
 name-ask = ask
+name-new = new
+name-stop = stop
+name-retry = retry
+name-undo = undo
+name-persona = persona
+name-language = language
+name-status = status
+name-privacy = privacy
+name-export = export
+name-forget = forget
+name-help = help
+name-admin = admin
+name-admin-pause = pause
+name-admin-resume = resume
+name-admin-drain = drain
+name-admin-stats = stats
+name-admin-allow = allow
+name-admin-deny = deny
+option-question = question
+option-persona = persona
+option-private = private
+option-file = file
+option-language = language
+option-who = who
+
+## What they are for: at most 100 characters.
+
+about-question = What you want to know
+about-persona = Who answers
+about-private = Only you see the answer
+about-file = A text file of up to 64 kB that belongs to the question
+about-language = The language that I speak with you
+about-who = A code that I gave somebody, an id, or a mention of a person, role or channel
+about-admin-pause = Keep questions, answer none for now
+about-admin-resume = Go on
+about-admin-drain = Accept nothing new, answer what was accepted
+about-admin-stats = Figures, without names
+about-admin-allow = Admit a person, role, channel or server
+about-admin-deny = Shut out a person, role, channel or server
+
+## /help and notices
+
+discord-help =
+    Mention me, reply to me or write me a direct message, and I answer. I remember our conversation in each channel until you start a new one.
+
+    /ask – a question, also a private one; /new – new conversation; /stop – stop the answer
+    /retry – answer the last question again; /undo – take back the last question
+    /persona, /language – who answers, and in which language
+    /status – the line, and what is left for you
+    /privacy, /export, /forget – what is kept about you
+
+    Edit your question and I answer it again; delete it and its answer goes, too. Reply to any answer to go on from there. A menu of each message (“Apps”) lets you ask about it. What I say can be wrong; check what matters.
+quote-hidden = Discord does not show me the message that you reply to. To ask about it, use “Ask about this” in its menu (under “Apps”).
 
 ## Menus of a message, and the form behind the first.
 

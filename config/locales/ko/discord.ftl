@@ -1,6 +1,62 @@
 ### Discord에서만 쓰는 말.
 
+## 명령과 옵션의 이름: 소문자, 빈칸 없이.
+
 name-ask = 질문
+name-new = 새대화
+name-stop = 중지
+name-retry = 다시
+name-undo = 취소
+name-persona = 페르소나
+name-language = 언어
+name-status = 상태
+name-privacy = 개인정보
+name-export = 내보내기
+name-forget = 삭제
+name-help = 도움말
+name-admin = 관리
+name-admin-pause = 일시정지
+name-admin-resume = 재개
+name-admin-drain = 마무리
+name-admin-stats = 통계
+name-admin-allow = 허용
+name-admin-deny = 차단
+option-question = 질문
+option-persona = 페르소나
+option-private = 비공개
+option-file = 파일
+option-language = 언어
+option-who = 대상
+
+## 설명: 100자까지.
+
+about-question = 알고 싶은 것
+about-persona = 답하는 사람
+about-private = 답변이 나에게만 보입니다
+about-file = 질문에 덧붙일 64 kB까지의 텍스트 파일
+about-language = 제가 사용할 언어
+about-who = 제가 드린 코드, ID 또는 사람·역할·채널 멘션
+about-admin-pause = 질문은 받아 두고 지금은 답하지 않습니다
+about-admin-resume = 다시 답합니다
+about-admin-drain = 새 질문은 받지 않고 받은 질문까지만 답합니다
+about-admin-stats = 이름 없는 통계
+about-admin-allow = 사람, 역할, 채널 또는 서버를 허용합니다
+about-admin-deny = 사람, 역할, 채널 또는 서버를 차단합니다
+
+## /help 및 알림
+
+discord-help =
+    저를 멘션하거나, 제 메시지에 답장하거나, 다이렉트 메시지를 보내시면 답해 드립니다. 새 대화를 시작하실 때까지 채널마다 나눈 대화를 기억합니다.
+
+    /질문 – 질문하기(비공개도 가능), /새대화 – 새 대화, /중지 – 답변 중지
+    /다시 – 마지막 질문에 다시 답하기, /취소 – 마지막 질문 되돌리기
+    /페르소나, /언어 – 답하는 사람과 언어
+    /상태 – 대기 줄과 남은 사용량
+    /개인정보, /내보내기, /삭제 – 보관된 내용
+
+    질문을 수정하시면 다시 답하고, 지우시면 답변도 지웁니다. 어느 답변에든 답장하시면 거기에서 이어집니다. 메시지 메뉴의 “앱”에서 그 메시지에 대해 질문하실 수 있습니다. 제 말은 틀릴 수 있으니 중요한 것은 확인해 주세요.
+quote-hidden = 답장하신 메시지의 내용은 Discord가 저에게 보여 주지 않습니다. 그 메시지에 대해 질문하시려면 메시지 메뉴의 “앱”에서 “이것에 대해 질문하기”를 선택해 주세요.
+
 menu-ask-about = 이것에 대해 질문하기
 menu-regenerate = 다시 답하기
 form-title = 이 메시지에 대해 질문하기

@@ -1,6 +1,62 @@
 ### 只在 Discord 上用到的话。
 
+## 命令与选项的名称：小写，无空格。
+
 name-ask = 提问
+name-new = 新对话
+name-stop = 停止
+name-retry = 重答
+name-undo = 撤回
+name-persona = 角色
+name-language = 语言
+name-status = 状态
+name-privacy = 隐私
+name-export = 导出
+name-forget = 删除
+name-help = 帮助
+name-admin = 管理
+name-admin-pause = 暂停
+name-admin-resume = 继续
+name-admin-drain = 收尾
+name-admin-stats = 统计
+name-admin-allow = 允许
+name-admin-deny = 屏蔽
+option-question = 问题
+option-persona = 角色
+option-private = 私密
+option-file = 文件
+option-language = 语言
+option-who = 对象
+
+## 说明：最多 100 字。
+
+about-question = 你想知道什么
+about-persona = 由谁回答
+about-private = 只有你能看到回答
+about-file = 与问题有关的文本文件，最大 64 kB
+about-language = 我用什么语言和你交谈
+about-who = 我给出的代码、一个 ID，或提及某人、某身份组、某频道
+about-admin-pause = 保留问题，暂不回答
+about-admin-resume = 继续回答
+about-admin-drain = 不再接受新问题，答完已接受的
+about-admin-stats = 不含姓名的统计
+about-admin-allow = 允许某人、某身份组、某频道或某服务器
+about-admin-deny = 屏蔽某人、某身份组、某频道或某服务器
+
+## /help 与通知
+
+discord-help =
+    提及我、回复我，或者给我发私信，我就会回答。在你开始新对话之前，我会记住我们在每个频道里的对话。
+
+    /提问 – 提问，也可以私密提问；/新对话 – 开始新对话；/停止 – 停止回答
+    /重答 – 重新回答上一个问题；/撤回 – 撤回上一个问题
+    /角色、/语言 – 由谁回答，用什么语言
+    /状态 – 排队情况和你的剩余用量
+    /隐私、/导出、/删除 – 保留了哪些与你有关的内容
+
+    编辑你的问题，我会重新回答；删除它，回答也会一并删除。回复任何一个回答，就从那里继续。在消息菜单的“APP”里可以就那条消息提问。我说的可能有错，重要的事请核实。
+quote-hidden = Discord 不让我看到你所回复的消息。想就它提问，请在那条消息的菜单“APP”里选择“就此提问”。
+
 menu-ask-about = 就此提问
 menu-regenerate = 重新回答
 form-title = 就这条消息提问
