@@ -124,6 +124,8 @@ class Interactions:
         say = await self.say(interaction)
         try:
             turn = await self._desk.chat.turn(turn_of(message) or self._desk.link.names.event(message.id))
+            if turn.refs and turn.refs[0]:  # what stands there now
+                turn = await self._desk.chat.turn(turn.refs[0])
         except NotFound as refusal:
             await self.tell(interaction, refused(say, refusal))
             return

@@ -51,6 +51,8 @@ class Messages:
         """Somebody has written something; not ``live``: it was found in the history."""
         if not await self._is_for_us(message):
             return
+        if not live:
+            await self._find_roles(message)
         direct = message.author.id if message.guild is None else None
         async with self._seen.handling(message.channel.id, message.id, direct):
             if live:
@@ -217,6 +219,15 @@ class Messages:
         """Whose message it replies to."""
         replied = message.reference.resolved if message.reference is not None else None
         return replied.author if isinstance(replied, discord.Message) else None
+
+    async def _find_roles(self, message: discord.Message) -> None:
+        """Histories do not tell the roles of who wrote, by which people may be admitted or have limits of their own."""
+        if message.guild is None or isinstance(message.author, discord.Member):
+            return
+        try:
+            message.author = await self._desk.link.calls(message.guild.fetch_member(message.author.id))
+        except ChannelError as failure:
+            log.debug("somebody's roles are not known: %s", failure)
 
     def _places(self, message: discord.Message) -> tuple[str, ...]:
         return places(message.guild, message.channel, getattr(message.author, "roles", ()))

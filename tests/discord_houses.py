@@ -18,7 +18,9 @@ from bots.discord_bot_desk import DiscordOptions
 from bots.pacing import Rate
 from bots.wording import Wording
 from core.chat import Chat
+from core.engine import Engine, ScriptedEngine
 from core.people import People
+from tests.discord_server.interactions import Interaction
 from tests.discord_server.model import Channel, Guild, Message
 from tests.discord_server.people import Person, answers
 from tests.discord_server.server import DiscordServer
@@ -38,6 +40,7 @@ class Town:
     """A Discord with a server, a channel and two people; what a test of the front starts from."""
 
     server: DiscordServer
+    host: Person
     ann: Person
     bob: Person
     guild: Guild
@@ -49,11 +52,12 @@ class Town:
         server = DiscordServer(spec=options.pop("spec", spec()), **options)
         if not limits:
             server.limits.lift()
-        ann, bob = server.person("ann"), server.person("bob")
-        guild = server.world.guild("The Beach", server.world.person("owner"))
+        host, ann, bob = server.person("host"), server.person("ann"), server.person("bob")
+        server.world.host = host.user
+        guild = server.world.guild("The Beach", host.user)
         for one in (ann, bob):
             guild.members[one.user] = set()
-        return cls(server, ann, bob, guild, server.world.channel(guild, "general"))
+        return cls(server, host, ann, bob, guild, server.world.channel(guild, "general"))
 
     def point(self) -> None:
         """From now on discord.py speaks to this Discord."""
@@ -95,10 +99,32 @@ class Beach:
         await self.until(lambda: len([one for one in answers(channel) if one.button("regenerate")]) >= count)
         return answers(channel)
 
+    async def said(self, interaction: Interaction, text: str) -> None:
+        """Wait until the response says this, and see that one person alone sees it."""
+        await self.until(lambda: shows(interaction, text), speak=False)
+        assert interaction.shown is not None
+        assert interaction.shown.only_for is interaction.user
+
+    def asked(self) -> list[str]:
+        """The questions as the engine got them, the newest message of each."""
+        return [messages[-1].content for messages in self.engine.asked]
+
     async def settled(self) -> None:
         """Nothing is being shown any more."""
         while self.front._showing:
             await asyncio.wait(set(self.front._showing.values()))
+
+
+def shows(interaction: Interaction, text: str) -> bool:
+    """Does the person see this as the response?"""
+    return interaction.shown is not None and interaction.shown.content == text
+
+
+async def saying(text: str) -> Callable[[Engine], Engine]:
+    """To wrap a house's engine with: one that answers everything with ``text``."""
+    engine = ScriptedEngine(lambda messages, sampling: text)
+    await engine.ready()
+    return lambda _: engine
 
 
 @asynccontextmanager

@@ -102,7 +102,6 @@ def me(api: Api, call: Call) -> Answer:
 
 @route("GET", "/oauth2/applications/@me")
 def application(api: Api, call: Call) -> Answer:
-    owner = next(iter(api.world.users.values()))
     absent = "icon interactions_endpoint_url role_connections_verification_url team"
     zero = (
         "approximate_guild_count approximate_user_install_count approximate_user_authorization_count "
@@ -119,7 +118,7 @@ def application(api: Api, call: Call) -> Answer:
         "flags": 1 << 19 if api.world.message_content else 0,
         "flags_new": "0",
         "redirect_uris": [],
-        "owner": owner.payload(),
+        "owner": api.world.host.payload(),
         "bot_public": True,
         "bot_require_code_grant": False,
         "eligible_oauth2_scopes": [],

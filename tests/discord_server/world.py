@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from base64 import urlsafe_b64encode
 from collections import deque
@@ -50,6 +51,7 @@ class World:
     def __post_init__(self) -> None:
         self.snowflake = Snowflakes(self.clock)
         self.bot = self.person("conch", bot=True)
+        self.host = self.bot
         name = urlsafe_b64encode(str(self.bot.id).encode()).decode().rstrip("=")
         self.token = f"{name}.GabcdE.{'t0ken' * 6}"
         self._nonces: deque[tuple[float, tuple[int, int, str], Message]] = deque()
@@ -261,8 +263,8 @@ class World:
         """Keep a file; its address is on the files' host."""
         number = self.snowflake()
         path = f"/attachments/{channel.id}/{number}/{filename}"
-        guessed = content_type or ("text/plain; charset=utf-8" if filename.endswith((".txt", ".md", ".py")) else "")
-        file = Attachment(number, filename, data, guessed or "application/octet-stream", self.files_at + path)
+        kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        file = Attachment(number, filename, data, kind, self.files_at + path)
         self.files[path] = file
         return file
 
