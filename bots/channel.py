@@ -27,6 +27,10 @@ class Gone(ChannelError):
     """The message or its chat is no more, or not ours to write in: the answer cannot be shown."""
 
 
+class Lost(ChannelError):
+    """The messages are no more where they were, their chat is: they have to be sent anew."""
+
+
 class Unchanged(ChannelError):
     """The message looks like that already: as good as done."""
 

@@ -98,6 +98,8 @@ class Talk(Protocol[A_co]):
 class Ownership(Protocol):
     """What of a Chat the owner's commands need."""
 
+    @property
+    def unclaimed(self) -> bool: ...
     def owns(self, user: str) -> bool: ...
     def pause(self) -> None: ...
     def unpause(self) -> None: ...
@@ -197,7 +199,8 @@ class Commands(Generic[A]):
         return await self._known[name](argument.strip(), asker, self._wording.bind(asker.language))
 
     async def _start(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
-        if argument and self._owner is not None:
+        """With the code that the first start printed, whoever gives it becomes the owner."""
+        if argument and self._owner is not None and self._owner.unclaimed:
             claimed = await self._owner.claim(argument, asker.user)
             return Outcome(say("admin-claimed" if claimed else "admin-code-wrong"), done=claimed)
         return Outcome(say("start"))

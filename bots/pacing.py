@@ -35,13 +35,15 @@ class Rate:
     """How often one chat may be called, in seconds between two calls and in calls a minute; 0 = no limit.
 
     ``preview`` and ``line`` are intervals of their own for growing text and for moves in the line. ``typing``: how long
-    the platform shows it; infinite = show it once per answer, 0 = never.
+    the platform shows it; infinite = show it once per answer, 0 = never. ``opening``: it is shown right before an
+    answer's first message, as one call with that, where the platform lets two calls in a row pass.
     """
 
     interval: float = 1.0
     preview: float = 0.0
     line: float = 0.0
     typing: float = 5.0
+    opening: bool = False
     calls_per_minute: int = 0
     previews_per_minute: int = 0
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bots.channel import Channel, ChannelError, Gone, RetryAfter, Unchanged, Unreachable
+from bots.channel import Channel, ChannelError, Gone, Lost, RetryAfter, Unchanged, Unreachable
 from bots.pacing import Kind, Pace, Pacing, Rate, Slot
 from bots.splitting import Part
 from bots.view import Button, View, final_view, interrupted_view, waiting_view
@@ -28,6 +28,7 @@ __all__ = [
     "Channel",
     "ChannelError",
     "Gone",
+    "Lost",
     "Pace",
     "Pacing",
     "Part",
@@ -180,6 +181,16 @@ class _Showing:
                     log.debug("typing was not shown: %s", failure)
         self._slot = None
 
+    async def _open(self) -> None:
+        """Show that something is being written before there is a message to show."""
+        if self._typing_due or self._reply.finished is not None:
+            return
+        self._typing_due = self._now() + self._channel.pace.rate.typing
+        try:
+            await self._channel.typing()
+        except (Gone, Unchanged, Unreachable, OSError) as failure:
+            log.debug("typing was not shown: %s", failure)
+
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
@@ -191,9 +202,14 @@ class _Showing:
             self._drawn_version = version
             return True
         try:
+            if call.number == 0 and not self._ref(0) and self._channel.pace.rate.opening:
+                await self._open()
             ref = await call.make()
         except RetryAfter as refusal:
             self._pause(refusal)
+            return False
+        except Lost:
+            await self._forget_parts()
             return False
         except Unchanged:
             ref = None
@@ -225,6 +241,13 @@ class _Showing:
         """Commit where a part is before it is touched again; the chat is not called meanwhile."""
         self._refs[number] = ref
         await self._surely(lambda: self._reply.placed(number, ref))
+
+    async def _forget_parts(self) -> None:
+        """The messages are lost: nothing of the answer is anywhere."""
+        self._drawn.clear()
+        for number in range(max([len(self._reply.turn.refs), *(number + 1 for number in self._refs)])):
+            if self._ref(number):
+                await self._place_part(number, "")
 
     async def _surely(self, commit: Callable[[], Awaitable[None]]) -> None:
         """Commit, again and again while the disk does not take it: what is on the screen must be known."""

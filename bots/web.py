@@ -11,11 +11,12 @@ import contextlib
 import errno
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from types import MappingProxyType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,7 +29,8 @@ from bots.machine import outgoing_address, page_address
 from bots.web_access import Cookies, Proxies, make_key
 from bots.web_api import Api
 from bots.web_assets import Assets
-from bots.web_guard import LONGEST_HEADERS, Denied, Guard, authority, denial, language_of, names
+from bots.web_guard import HOOKS, LONGEST_HEADERS, Denied, Guard, authority, denial, language_of, names
+from bots.web_request import BODY_SECONDS
 from bots.wording import Say, Wording, refused
 from core import errors
 from core.chat import Chat
@@ -53,6 +55,10 @@ STATUS: Mapping[type[Refused], int] = {
     errors.Wait: 429,
 }
 """HTTP status of a refusal; 409 for the others."""
+
+
+Hook = Callable[[Mapping[str, str], bytes], Awaitable[int]]
+"""What another program calls: gets the headers (names in lower case) and the body, gives the HTTP status."""
 
 
 class AddressUnusable(ConchError):
@@ -102,9 +108,11 @@ async def connect(
     health: Callable[[], Mapping[str, object]],
     metrics: Callable[[], bytes],
     ended: Callable[[], None] = lambda: None,
+    hooks: Mapping[str, Hook] = MappingProxyType({}),
 ) -> AsyncIterator[WebFront]:
     """Serves the page until the block ends. ``health`` gives what /readyz tells (``ready`` among it), ``metrics``
-    Prometheus' text. ``ended`` hears of a server that fails before its time.
+    Prometheus' text. ``ended`` hears of a server that fails before its time. ``hooks`` are served at /hooks/<name>,
+    also those that come into the mapping later; each must know its callers by itself.
 
     Raises AddressUnusable where it cannot listen, StoreError where a key cannot be kept.
     """
@@ -124,7 +132,7 @@ async def connect(
             heartbeat=options.heartbeat,
         )
         app = Guard(
-            _app(api, Assets(wording), wording, health, metrics),
+            _app(api, Assets(wording), wording, health, metrics, hooks),
             Proxies(options.trusted_proxies),
             names(options.host, port, options.hosts),
             wording,
@@ -217,6 +225,7 @@ def _app(
     wording: Wording,
     health: Callable[[], Mapping[str, object]],
     metrics: Callable[[], bytes],
+    hooks: Mapping[str, Hook],
 ) -> Starlette:
     async def index(request: Request) -> Response:
         key = request.query_params.get("key")
@@ -236,6 +245,17 @@ def _app(
             raise Denied(401, "key-needed")
         return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    async def called(request: Request) -> Response:
+        hook = hooks.get(request.path_params["name"])
+        if hook is None:
+            return Response(status_code=404)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.body()
+        except TimeoutError:
+            return Response(status_code=408)
+        return Response(status_code=await hook(dict(request.headers), body))
+
     async def denied(request: Request, failure: Exception) -> Response:
         assert isinstance(failure, Denied)
         return denial(request.scope, failure, wording)
@@ -250,7 +270,12 @@ def _app(
 
     own = {"/": index, "/healthz": alive, "/readyz": ready, "/metrics": figures}
     return Starlette(
-        routes=[*(Route(path, handler) for path, handler in own.items()), *assets.routes(), *api.routes()],
+        routes=[
+            *(Route(path, handler) for path, handler in own.items()),
+            Route(f"{HOOKS}{{name}}", called, methods=["POST"]),
+            *assets.routes(),
+            *api.routes(),
+        ],
         exception_handlers={Denied: denied, Refused: refusal, Exception: broken},
     )
 

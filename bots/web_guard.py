@@ -19,6 +19,9 @@ from bots.wording import Wording
 
 LONGEST_BODY = 64 * 1024
 LONGEST_HEADERS = 16 * 1024
+LONGEST_HOOK = 1024 * 1024
+HOOKS = "/hooks/"
+"""Called by other programs, under whatever name; no browser's cookie counts there, so no browser can be misused."""
 PROBES = ("/healthz", "/readyz")
 """Asked by machines under whatever name; they tell nothing of people."""
 
@@ -86,7 +89,7 @@ class Guard:
         answering = _Answering(send)
         try:
             self._check(scope, caller)
-            await self._app(scope, _bounded(receive), answering)
+            await self._app(scope, _bounded(receive, _longest(scope)), answering)
         except Denied as denied:
             if answering.started:
                 raise
@@ -98,6 +101,9 @@ class Guard:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS:
             raise Denied(431, "too-much")
         if scope["path"] in PROBES:
+            return
+        if scope["path"].startswith(HOOKS):
+            _check_length(headers, LONGEST_HOOK)
             return
         if not self._ours(caller):
             raise Denied(403, "unknown-host", host=(caller.host or "?")[:100])
@@ -111,9 +117,7 @@ class Guard:
             raise Denied(403, "foreign-page")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Denied(415, "bad-request")
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > LONGEST_BODY:
-            raise Denied(413, "too-much")
+        _check_length(headers, LONGEST_BODY)
 
     def _ours(self, caller: Caller) -> bool:
         """An address that the connection itself came in on is a name as well: no other site can have that."""
@@ -132,14 +136,24 @@ def _same_origin(origins: list[str], caller: Caller) -> bool:
     return host == caller.host and scheme in (caller.scheme, "https")
 
 
-def _bounded(receive: Receive) -> Receive:
+def _longest(scope: Scope) -> int:
+    return LONGEST_HOOK if scope["path"].startswith(HOOKS) else LONGEST_BODY
+
+
+def _check_length(headers: Headers, most: int) -> None:
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > most:
+        raise Denied(413, "too-much")
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
     taken = 0
 
     async def bounded() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > LONGEST_BODY:
+        if taken > most:
             raise Denied(413, "too-much")
         return message
 

@@ -444,6 +444,11 @@ class Chat:
 
     # The owner.
 
+    @property
+    def unclaimed(self) -> bool:
+        """Is there no owner yet? Then a code makes one."""
+        return self.people.claim_code() is not None
+
     def owns(self, user: str) -> bool:
         """Is this one of the owners?"""
         return self.people.owns(user)

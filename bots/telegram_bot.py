@@ -1,0 +1,209 @@
+"""Telegram: one bot's session, from its token to the last edit of its last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from telegram import Bot, BotCommand, Update
+from telegram.error import InvalidToken, TelegramError
+from telegram.ext import Updater
+
+from bots.commands import NAMES, CommandOptions, Commands
+from bots.fronts import UP, Down, Ended, Report, kept_up
+from bots.telegram_front import CLOSING_SECONDS, OFFICIAL, Front
+from bots.telegram_intake import Intake, Manners
+from bots.telegram_names import Names
+from bots.telegram_polling import PollingRequest, Request, UpdateQueue, Watch, is_readable
+from bots.wording import Say, Wording
+from core.chat import Chat
+from core.store import Store
+
+log = logging.getLogger(__name__)
+
+HOOK = "telegram"
+"""The name of our hook on the page's server."""
+ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
+POLL_SECONDS = 10
+CONNECTIONS = 256
+SECRET_HEADER = "x-telegram-bot-api-secret-token"
+
+Hook = Callable[[Mapping[str, str], bytes], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramOptions:
+    """``api`` is the Bot API server's address, ``webhook`` the page's as Telegram reaches it ("" = we ask Telegram).
+
+    ``language``: spoken with who chose none, "" = their app's. ``everything``: groups where every message is for us.
+    """
+
+    token: str
+    api: str = OFFICIAL
+    webhook: str = ""
+    language: str = ""
+    everything: frozenset[int] = frozenset()
+    retention_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a session stands on. ``say`` and ``tell`` speak to whoever started Conch; ``hooks`` are the page's."""
+
+    chat: Chat
+    store: Store
+    wording: Wording
+    hooks: MutableMapping[str, Hook]
+    say: Say
+    tell: Callable[[str], None]
+
+
+@asynccontextmanager
+async def connect(ground: Ground, options: TelegramOptions, report: Report) -> AsyncIterator[None]:
+    """Keeps the bot connected until the block ends. Raises Ended where the token is refused at this start."""
+    async with kept_up("Telegram", lambda reported: _session(ground, options, reported), report):
+        yield
+
+
+async def _session(ground: Ground, options: TelegramOptions, report: Report) -> None:
+    """One connection's life. Raises Ended and Down; closes what it has begun however it ends."""
+    chat, say = ground.chat, ground.say
+    watch = Watch(report, say)
+    async with AsyncExitStack() as stack:
+        bot = await stack.enter_async_context(_bot(options, watch, say))
+        front = Front(bot, chat, ground.wording, options.api)
+        stack.push_async_callback(front.close)
+        intake = _intake(ground, options, bot, front)
+        await intake.load()
+        for reply in await chat.unfinished(front.names.prefix):
+            front.follow(reply)
+        front.start(_menu(bot, ground, front.names), "menu")
+        updates = _hooked(bot, options, ground.hooks, intake) if options.webhook else _polled(bot, watch, intake)
+        try:
+            await stack.enter_async_context(updates)
+        except InvalidToken:
+            raise Ended("token", say("telegram-token-wrong")) from None
+        except TelegramError as failure:
+            raise Down(type(failure).__name__) from None
+        report(UP)
+        ground.tell(say("telegram-listening", name=f"@{bot.username}"))
+        if code := chat.people.claim_code():
+            ground.tell(say("telegram-claim", link=f"https://t.me/{bot.username}?start={code}"))
+        await watch.over(polls=not options.webhook)
+
+
+def _intake(ground: Ground, options: TelegramOptions, bot: Bot, front: Front) -> Intake:
+    chat, wording = ground.chat, ground.wording
+    spoken = CommandOptions("telegram", help=("help", "help-telegram"), retention_days=options.retention_days)
+    commands = Commands(chat, wording, chat.personas, spoken, owner=chat)
+    manners = Manners(options.language, options.everything)
+    return Intake(chat, ground.store, bot.bot, commands, wording, front, manners)
+
+
+@asynccontextmanager
+async def _bot(options: TelegramOptions, watch: Watch, say: Say) -> AsyncIterator[Bot]:
+    """The bot, who knows its name. Raises Ended for a token that is refused, Down where nobody answers."""
+    bot = Bot(
+        options.token,
+        base_url=f"{options.api}/bot",
+        base_file_url=f"{options.api}/file/bot",
+        request=Request(connection_pool_size=CONNECTIONS, pool_timeout=5.0, read_timeout=12.0, write_timeout=12.0),
+        get_updates_request=PollingRequest(watch, connection_pool_size=1, read_timeout=5.0),
+    )
+    try:
+        try:
+            await bot.initialize()
+        except InvalidToken:
+            raise Ended("token", say("telegram-token-wrong")) from None
+        except TelegramError as failure:
+            raise Down(type(failure).__name__) from None
+        yield bot
+    finally:
+        with suppress(TelegramError, TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await bot.shutdown()
+
+
+@asynccontextmanager
+async def _polled(bot: Bot, watch: Watch, intake: Intake) -> AsyncIterator[None]:
+    """Updates that we ask for."""
+
+    async def take(update: Update) -> None:
+        await intake.take(update, watch.unreadable.pop(update.update_id, None))
+
+    updater = Updater(bot, UpdateQueue(take))
+    await updater.initialize()
+    await updater.start_polling(
+        timeout=timedelta(seconds=POLL_SECONDS),
+        bootstrap_retries=0,
+        allowed_updates=ALLOWED_UPDATES,
+        error_callback=lambda failure: log.debug("asking for updates failed: %s", type(failure).__name__),
+    )
+    try:
+        yield
+    finally:
+        with suppress(TelegramError, TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await updater.stop()
+
+
+@asynccontextmanager
+async def _hooked(
+    bot: Bot, options: TelegramOptions, hooks: MutableMapping[str, Hook], intake: Intake
+) -> AsyncIterator[None]:
+    """Updates that Telegram brings to the page's server, with a secret that only it can know."""
+    secret = hmac.new(options.token.encode(), b"webhook", hashlib.sha256).hexdigest()
+    queue = UpdateQueue(intake.take)
+
+    async def hook(headers: Mapping[str, str], body: bytes) -> int:
+        if not hmac.compare_digest(headers.get(SECRET_HEADER, "").encode(), secret.encode()):
+            return 401
+        try:
+            raw = json.loads(body)
+            number = int(raw["update_id"])
+        except (ValueError, TypeError, KeyError):
+            return 400
+        if is_readable(raw):
+            await queue.put(Update.de_json(raw, bot))
+        else:
+            await intake.take(Update(number), raw)
+        return 200
+
+    hooks[HOOK] = hook
+    try:
+        await bot.set_webhook(
+            f"{options.webhook.rstrip('/')}/hooks/{HOOK}",
+            secret_token=secret,
+            allowed_updates=ALLOWED_UPDATES,
+            max_connections=1,
+        )
+        yield
+    finally:
+        del hooks[HOOK]
+
+
+async def _menu(bot: Bot, ground: Ground, names: Names) -> None:
+    """The commands in Telegram's menu, in every language; told only when they have changed."""
+    wording, store = ground.wording, ground.store
+    menus = {
+        language: [BotCommand(name, wording(language, f"command-{name}")) for name in NAMES]
+        for language in wording.languages
+    }
+    told = hashlib.sha256(repr(menus).encode()).hexdigest()
+    key = f"{names.prefix}menu"
+    if await store.get(key) == told:
+        return
+    try:
+        for language, menu in menus.items():
+            await bot.set_my_commands(menu, language_code="" if language == "en" else language)
+    except TelegramError as failure:
+        log.warning("the menu could not be told: %s", type(failure).__name__)
+        return
+    await store.put(key, told)

@@ -1,0 +1,213 @@
+"""What one bot shows: answers, sentences and toasts, each as a task of its own, and the files that people send."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from telegram import Bot, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, InputFile
+
+from bots import channel
+from bots.attachments import LIMIT, Unreadable, check_size, fetch, text_of
+from bots.channel import ChannelError, Gone, Unreachable
+from bots.commands import Outcome
+from bots.streaming import show
+from bots.telegram_channel import Calls, TelegramChannel
+from bots.telegram_intake import CHOICE, Speaker
+from bots.telegram_names import PREFIX, Names, Place
+from bots.wording import Wording
+from core.chat import Chat
+from core.errors import ConchError
+from core.reply import Reply
+
+log = logging.getLogger(__name__)
+
+OFFICIAL = "https://api.telegram.org"
+CLOSING_SECONDS = 5.0
+"""How long an end waits for what is being shown, after the answers themselves have been waited for."""
+TRIES = 5
+MOST_TOLD = 5
+"""Sentences that wait to be told in one chat; more are dropped: somebody plays with us."""
+TEXT_LIMIT = 4096
+
+
+class Front:
+    """What one bot shows: answers and sentences, each as a task of its own."""
+
+    def __init__(self, bot: Bot, chat: Chat, wording: Wording, api: str = OFFICIAL) -> None:
+        """``api`` is the Bot API server's address."""
+        self.names = Names(bot.id)
+        self._bot, self._chat, self._wording, self._api = bot, chat, wording, api
+        self._calls = Calls(bot, self._move)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._shown: dict[int, asyncio.Task[None]] = {}
+        self._telling: dict[int, int] = {}
+
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Do it beside everything else."""
+        task = asyncio.create_task(work, name=f"telegram {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def close(self) -> None:
+        """Let what is being shown come to its end, for some seconds."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=CLOSING_SECONDS)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def saw(self, chat: int, message: int) -> None:
+        self._calls.saw(chat, message)
+
+    def follow(self, reply: Reply) -> None:
+        turn = reply.turn
+        if turn.id not in self._shown and not turn.shown and turn.place:
+            self._shown[turn.id] = self.start(self._follow(reply), f"turn {turn.id}")
+
+    async def _follow(self, reply: Reply) -> None:
+        turn = reply.turn
+        try:
+            if turn.incomplete:
+                self.start(self._fetch(reply), f"files of turn {turn.id}")
+            say = self._wording.bind(turn.language)
+            await show(reply, TelegramChannel(self._calls, self.names, Place.read(turn.place), turn.id, say), say)
+        finally:
+            del self._shown[turn.id]
+
+    async def _fetch(self, reply: Reply) -> None:
+        """The texts of a question's files; what cannot be had ends it with a word."""
+        turn, cause = reply.turn.id, ""
+        try:
+            texts = [await self._text(file.source) for file in reply.turn.attachments if file.text is None]
+        except Unreadable as unreadable:
+            texts, cause = [], unreadable.cause
+        while True:
+            try:
+                return await (self._chat.fail(turn, cause) if cause else self._chat.attach(turn, texts))
+            except (ConchError, OSError) as failure:
+                log.error("the files of turn %d are not stored yet: %s", turn, failure)
+            await asyncio.sleep(CLOSING_SECONDS)
+
+    async def _text(self, source: str) -> str:
+        for tries in range(TRIES):
+            try:
+                return text_of(await self._bytes(source))
+            except Unreachable:
+                await asyncio.sleep(2.0**tries)
+            except ChannelError:
+                break
+        raise Unreadable("file_unreadable")
+
+    async def _bytes(self, source: str) -> bytes:
+        """A local server may have put the file on this very disk."""
+        found = await self._calls(self._bot.get_file(source), 0)
+        check_size(found.file_size)
+        path = found.file_path or ""
+        if not path.startswith(("http://", "https://")):
+            if self._api == OFFICIAL:
+                raise Unreadable("file_unreadable")
+            return await asyncio.to_thread(_read, Path(path))
+        async with httpx.AsyncClient(timeout=12.0) as client:
+            return await fetch(client, path, (urlsplit(self._api).hostname or "",))
+
+    def tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None = None) -> None:
+        chat = speaker.place.chat
+        if self._telling.get(chat, 0) >= MOST_TOLD:
+            log.info("a sentence was not told: too many wait in its chat")
+            return
+        self._telling[chat] = self._telling.get(chat, 0) + 1
+        task = self.start(self._tell(speaker, outcome, instead_of), "sentence")
+        task.add_done_callback(lambda _: self._told(chat))
+
+    def _told(self, chat: int) -> None:
+        self._telling[chat] -= 1
+        if not self._telling[chat]:
+            del self._telling[chat]
+
+    async def _tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> None:
+        for tries in range(TRIES):
+            pace = self._calls.pace(self._calls.chat(speaker.place.chat))
+            try:
+                async with pace.slot("final"):
+                    await self._say(speaker, outcome, instead_of)
+                return
+            except channel.RetryAfter as refusal:
+                pace.pause(refusal.seconds)
+            except Gone:
+                if instead_of is None:
+                    return
+                instead_of = None
+            except (ChannelError, OSError):
+                await asyncio.sleep(2.0**tries)
+        log.warning("a sentence was not told: Telegram did not take it")
+
+    async def _say(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> None:
+        place, file = speaker.place, outcome.file
+        chat = self._calls.chat(place.chat)
+        if file is not None:
+            document = InputFile(file.data, filename=file.name)
+            work = self._bot.send_document(chat, document, caption=file.caption, message_thread_id=place.topic)
+            await self._calls(work, place.chat)
+        elif instead_of is not None:
+            await self._calls(self._bot.edit_message_text(outcome.text, chat, instead_of), place.chat)
+        else:
+            sent = await self._calls(
+                self._bot.send_message(
+                    chat,
+                    outcome.text[:TEXT_LIMIT],
+                    reply_markup=_choices(speaker, outcome),
+                    reply_parameters=self._calls.reply_to(place),
+                    message_thread_id=place.topic,
+                ),
+                place.chat,
+            )
+            self._calls.saw(chat, sent.message_id)
+
+    def toast(self, press: CallbackQuery, sentence: str) -> None:
+        self.start(self._toast(press, sentence), "toast")
+
+    async def _toast(self, press: CallbackQuery, sentence: str) -> None:
+        """It may be too late: Telegram waits for it for some seconds only."""
+        with suppress(ChannelError, OSError):
+            await self._calls(self._bot.answer_callback_query(press.id, sentence[:200] or None), 0)
+
+    async def migrated(self, old: int, new: int) -> None:
+        await self._calls.move(old, new)
+
+    async def _move(self, old: int, new: int) -> None:
+        await self._chat.move(self.names.in_chat(old), self.names.in_chat(new))
+        await self._chat.move_place(f"{PREFIX}{old}", f"{PREFIX}{new}")
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()):
+            log.error("%s failed", task.get_name(), exc_info=failure)
+
+
+def _choices(speaker: Speaker, outcome: Outcome[Reply]) -> InlineKeyboardMarkup | None:
+    """A button for each way to go on, good for this person alone."""
+    whose = speaker.name.removeprefix(PREFIX)
+    rows = [
+        [InlineKeyboardButton(choice.label, callback_data=data)]
+        for choice in outcome.choices
+        if len((data := f"{CHOICE}:{whose}:{choice.command}:{choice.argument}").encode()) <= 64
+    ]
+    return InlineKeyboardMarkup(rows) if rows else None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
+    except OSError:
+        raise Unreadable("file_unreadable") from None
+    check_size(len(data))
+    return data

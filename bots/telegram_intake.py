@@ -1,0 +1,442 @@
+"""What an update means and to whom: each becomes a call of the core, committed before Telegram is told that it came.
+
+Updates are taken one after the other. What Telegram delivers twice, because we died before we could tell it, changes
+nothing the second time: questions, edits and presses have events, and of commands it is remembered which were given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from telegram import CallbackQuery, Chat, ChatMemberUpdated, Message, Update, User
+from telegram.constants import ChatMemberStatus, ChatType
+
+from bots.attachments import Unreadable, check_size, may_be_text
+from bots.commands import Asker, Commands, Outcome
+from bots.notices import AGAIN_SECONDS, Notices
+from bots.telegram_names import PREFIX, Names, Place, chat_of, person
+from bots.telegram_text import (
+    Command,
+    Question,
+    answers,
+    command_of,
+    in_group,
+    is_for,
+    is_others_command,
+    is_said,
+    question_of,
+    topic_of,
+)
+from bots.wording import Say, Wording, refused
+from core import chat as core
+from core.errors import NotAllowed, NotFound, NotYours, Refused, StoreError
+from core.messages import Attachment
+from core.reply import Reply
+from core.store import Store
+
+log = logging.getLogger(__name__)
+
+FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.5, 15.0
+"""Seconds before an update is taken again that the store could not take: doubled each time, up to the second."""
+COMMAND_SECONDS = 5.0
+"""How long others wait for a command; one that takes longer goes on beside them."""
+GIVEN_KEPT = 200
+"""Commands of which it is remembered that they were given: more than Telegram delivers at once."""
+DAY = 86_400.0
+FOR_STRANGERS = ("help", "privacy", "language", "export", "forget")
+"""Commands that are nobody's to refuse."""
+MEMBERS = (ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR)
+BUTTONS = ("stop", "regenerate", "proceed")
+CHOICE = "c"
+"""What the data of a button that gives a command begins with; the person whose it is, and the command follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who says something where, and how they are spoken to."""
+
+    name: str
+    place: Place
+    language: str
+    say: Say
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """By which they may be admitted, beside themselves."""
+        return (person(self.place.chat),) if self.place.group else ()
+
+
+class Screen(Protocol):
+    """Where what comes of an update is shown. Nothing of it is waited for."""
+
+    def saw(self, chat: int, message: int) -> None:
+        """A message came in a chat."""
+
+    def follow(self, reply: Reply) -> None:
+        """Show an answer to its end."""
+
+    def tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None = None) -> None:
+        """Show what came of a command, or a sentence; ``instead_of``: in this message of ours."""
+
+    def toast(self, press: CallbackQuery, sentence: str) -> None:
+        """Answer a press of a button; whoever pressed reads the sentence, if there is one."""
+
+    async def migrated(self, old: int, new: int) -> None:
+        """A group has become a supergroup with another id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """``language`` is spoken with everybody who chose none ("" = the one of their app); ``everything`` are groups in
+    which every message is a question."""
+
+    language: str = ""
+    everything: frozenset[int] = frozenset()
+
+
+class Intake:
+    """The updates of one bot."""
+
+    def __init__(
+        self,
+        chat: core.Chat,
+        store: Store,
+        me: User,
+        commands: Commands[Reply],
+        wording: Wording,
+        screen: Screen,
+        manners: Manners,
+    ) -> None:
+        self._chat, self._store, self._me, self._commands = chat, store, me, commands
+        self._wording, self._screen, self._manners = wording, screen, manners
+        self._names = Names(me.id)
+        self._notices = Notices()
+        self._given: deque[int] = deque(maxlen=GIVEN_KEPT)
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Read which commands were given in earlier lives."""
+        self._given.extend(json.loads(await self._store.get(self._given_key) or "[]"))
+
+    async def take(self, update: Update, raw: Mapping[str, Any] | None = None) -> None:
+        """Returns when what the update says is committed, or refused. Raises nothing: PTB would stop for good.
+
+        ``raw`` is the update as it came, where PTB cannot read it.
+        """
+        wait = FIRST_BACK_OFF
+        while True:
+            try:
+                await (self._take(update) if raw is None else self._keep(raw))
+                return
+            except (StoreError, OSError) as failure:
+                log.error("an update waits for the store: %s", failure)
+            except Exception as failure:
+                log.error("update %d could not be taken", update.update_id, exc_info=failure)
+                await self._apologize(update)
+                return
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_BACK_OFF)
+
+    async def _take(self, update: Update) -> None:
+        if update.message is not None:
+            await self._message(update.message, update.update_id)
+        elif update.edited_message is not None:
+            await self._edited(update.edited_message)
+        elif update.callback_query is not None:
+            await self._pressed(update.callback_query, update.update_id)
+        elif update.my_chat_member is not None:
+            await self._member(update.my_chat_member)
+
+    # Messages.
+
+    async def _message(self, message: Message, update: int) -> None:
+        if message.migrate_to_chat_id is not None:
+            await self._screen.migrated(message.chat.id, message.migrate_to_chat_id)
+        self._screen.saw(message.chat.id, message.message_id)
+        speaker = await self._speaker_of(message)
+        if speaker is None or not is_said(message) or is_others_command(message, self._me):
+            return
+        if command := command_of(message, self._me):
+            await self._command(command, message, speaker, update)
+        elif is_for(message, self._me) or message.chat.id in self._manners.everything:
+            await self._ask(message, speaker, message.date.timestamp())
+
+    async def _ask(self, message: Message, speaker: Speaker, at: float) -> None:
+        """A question, or something else than words that we cannot read."""
+        question = question_of(message, self._me)
+        try:
+            files = self._files(message, question)
+            reply = await self._send(message, speaker, question, files, at)
+        except Unreadable as unreadable:
+            self._notice(speaker, unreadable.cause)
+        except Refused as refusal:
+            await self._refuse(speaker, refusal)
+        else:
+            self._notices.over(speaker.name)
+            self._screen.follow(reply)
+
+    def _files(self, message: Message, question: Question) -> tuple[Attachment, ...]:
+        """The file of a message, to be fetched. Raises Unreadable for what is no text, as far as that can be told."""
+        if message.media_group_id is not None:
+            raise Unreadable("album")
+        document = question.document
+        if document is None or message.animation is not None:
+            if message.effective_attachment is not None or message.story is not None:
+                raise Unreadable("kind_unknown")
+            return ()
+        if not may_be_text(document.mime_type):
+            raise Unreadable("kind_unknown")
+        check_size(document.file_size)
+        return (Attachment(document.file_name or "file.txt", document.file_id),)
+
+    async def _send(
+        self, message: Message, speaker: Speaker, question: Question, files: tuple[Attachment, ...], at: float
+    ) -> Reply:
+        """A reply to an answer continues from there; to anything else of ours it is a question like any other."""
+        chat, topic = message.chat.id, topic_of(message)
+        replied = message.reply_to_message if answers(message, self._me) else None
+        parents = [] if replied is None else [self._names.message(chat, replied.message_id)]
+        for parent in (*parents, None):
+            try:
+                return await self._chat.send(
+                    self._conversation(speaker),
+                    speaker.name,
+                    self._names.message(chat, message.message_id),
+                    question.text,
+                    place=str(speaker.place),
+                    at=at,
+                    parent=parent,
+                    language=speaker.language,
+                    places=speaker.places,
+                    scope=self._names.scope(chat, topic) if speaker.place.group else "",
+                    quote=question.quote,
+                    attachments=files,
+                    more_until=question.more_until,
+                )
+            except (NotFound, NotYours):
+                if parent is None:
+                    raise
+        raise AssertionError("the last of the parents is none")
+
+    async def _edited(self, message: Message) -> None:
+        """Other words for a question; what was none before may be one now."""
+        speaker = await self._speaker_of(message)
+        if speaker is None or message.edit_date is None or command_of(message, self._me) is not None:
+            return
+        at, event = message.edit_date.timestamp(), self._names.message(message.chat.id, message.message_id)
+        try:
+            reply = await self._chat.edit(
+                event,
+                speaker.name,
+                self._names.message(message.chat.id, message.message_id, int(at)),
+                question_of(message, self._me).text,
+                at=at,
+                places=speaker.places,
+            )
+        except NotFound:
+            if is_said(message) and is_for(message, self._me):
+                await self._ask(message, speaker, at)
+        except NotYours:
+            log.debug("an edit of a question that was forgotten")
+        except Refused as refusal:
+            await self._refuse(speaker, refusal)
+        else:
+            self._screen.follow(reply)
+
+    # Commands and buttons.
+
+    async def _command(self, command: Command, message: Message, speaker: Speaker, update: int) -> None:
+        if command.name not in self._commands:
+            if not in_group(message):
+                self._notice(speaker, "unknown_command", command=f"/{command.name}")
+            return
+        opens = command.name == "start" and command.argument
+        if command.name not in FOR_STRANGERS and not opens:
+            try:
+                self._chat.people.check(speaker.name, speaker.places)
+            except NotAllowed:
+                await self._refuse_stranger(speaker)
+                return
+        replied = message.reply_to_message if answers(message, self._me) else None
+        asker = self._asker(speaker, self._names.message(message.chat.id, message.message_id))
+        if replied is not None:
+            asker = replace(asker, target=self._names.message(message.chat.id, replied.message_id))
+        await self._once(update, self._obey(command, replace(asker, at=message.date.timestamp()), speaker))
+
+    async def _obey(self, command: Command, asker: Asker, speaker: Speaker, instead_of: int | None = None) -> None:
+        try:
+            outcome = await self._commands.obey(command.name, command.argument, asker)
+        except Refused as refusal:
+            outcome = Outcome(refused(speaker.say, refusal), done=False)
+        except StoreError as failure:
+            log.error("a command could not be carried out: %s", failure)
+            outcome = Outcome(speaker.say("failed"), done=False)
+        if outcome.reply is not None:
+            self._screen.follow(outcome.reply)
+        else:
+            self._screen.tell(speaker, outcome, instead_of)
+        if (chat := chat_of(outcome.admitted)) is not None:
+            await self._welcome(outcome.admitted, Place(chat, group=chat < 0))
+
+    async def _once(self, update: int, work: Coroutine[Any, Any, None]) -> None:
+        """Carry out a command that was not given before; others do not wait longer than a few seconds for it."""
+        if update in self._given:
+            work.close()
+            return
+        task = asyncio.create_task(work, name=f"command {update}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        done, _ = await asyncio.wait({task}, timeout=COMMAND_SECONDS)
+        if done:
+            task.result()
+        self._given.append(update)
+        await self._store.put(self._given_key, json.dumps(list(self._given)))
+
+    async def _pressed(self, press: CallbackQuery, update: int) -> None:
+        chat = press.message.chat if press.message is not None else Chat(press.from_user.id, ChatType.PRIVATE)
+        topic = topic_of(press.message) if isinstance(press.message, Message) else None
+        place = Place(chat.id, topic=topic, group=chat.type != ChatType.PRIVATE)
+        speaker = await self._speaker(person(press.from_user.id), place, press.from_user)
+        word, _, rest = (press.data or "").partition(":")
+        sentence = ""
+        try:
+            if word in BUTTONS and rest.isdecimal():
+                sentence = await self._press(word, int(rest), press, speaker)
+            elif word == CHOICE:
+                whose, name, argument = (*rest.split(":", 2), "", "")[:3]
+                if speaker.name != f"{PREFIX}{whose}" or name not in self._commands:
+                    raise NotYours
+                asker = self._asker(speaker, self._names.press(press.id))
+                message = press.message.message_id if press.message is not None else None
+                await self._once(update, self._obey(Command(name, argument), asker, speaker, message))
+        except Refused as refusal:
+            sentence = refused(speaker.say, refusal)
+        self._screen.toast(press, sentence)
+
+    async def _press(self, word: str, turn: int, press: CallbackQuery, speaker: Speaker) -> str:
+        """One of the buttons under an answer; what to say to whoever pressed it."""
+        event = self._names.press(press.id)
+        match word:
+            case "stop":
+                stopped = await self._chat.cancel(turn, speaker.name)
+                return speaker.say("stopped" if stopped else "nothing-to-stop")
+            case "regenerate":
+                reply = await self._chat.regenerate(turn, speaker.name, event, take_over=True, places=speaker.places)
+            case _:
+                reply = await self._chat.proceed(turn, speaker.name, event, places=speaker.places)
+        self._screen.follow(reply)
+        return ""
+
+    # Groups.
+
+    async def _member(self, change: ChatMemberUpdated) -> None:
+        """We were added somewhere: an owner's group is admitted, another one asks for it."""
+        chat = change.chat
+        was, now = change.old_chat_member.status in MEMBERS, change.new_chat_member.status in MEMBERS
+        if chat.type not in (ChatType.GROUP, ChatType.SUPERGROUP) or was or not now:
+            return
+        speaker = await self._speaker(person(change.from_user.id), Place(chat.id, group=True), change.from_user)
+        if self._chat.owns(speaker.name):
+            await self._chat.allow(person(chat.id))
+        try:
+            self._chat.people.check(person(chat.id))
+        except NotAllowed:
+            await self._refuse_stranger(speaker)
+        else:
+            await self._welcome(speaker.name, speaker.place, change.from_user)
+
+    async def _welcome(self, who: str, place: Place, user: User | None = None) -> None:
+        """A person or a group was admitted, and hears of it."""
+        speaker = await self._speaker(who, place, user)
+        key = "group-welcome" if place.group else "admitted"
+        self._screen.tell(speaker, Outcome(speaker.say(key, name=f"@{self._me.username}")))
+
+    # Refusals.
+
+    async def _refuse(self, speaker: Speaker, refusal: Refused) -> None:
+        if isinstance(refusal, NotAllowed):
+            await self._refuse_stranger(speaker)
+            return
+        seconds = refusal.details.get("seconds")
+        if self._notices.due(speaker.name, refusal.cause, AGAIN_SECONDS if seconds is None else float(seconds)):
+            self._screen.tell(speaker, Outcome(refused(speaker.say, refusal), done=False))
+
+    async def _refuse_stranger(self, speaker: Speaker) -> None:
+        """Who is blocked hears so; who is unknown gets a code for the owner, in a group one for all of it."""
+        if self._chat.people.shut_out(speaker.name, *speaker.places):
+            self._notice(speaker, NotAllowed.cause, for_seconds=DAY)
+            return
+        who, key = (speaker.places[0], "admit-group") if speaker.places else (speaker.name, "admit-code")
+        code = await self._chat.ask_admission(who)
+        if self._notices.due(who, key):
+            self._screen.tell(speaker, Outcome(speaker.say(key, code=code), done=False))
+
+    def _notice(self, speaker: Speaker, cause: str, *, for_seconds: float = AGAIN_SECONDS, **values: object) -> None:
+        if self._notices.due(speaker.name, cause, for_seconds):
+            self._screen.tell(speaker, Outcome(speaker.say(cause, **values), done=False))
+
+    async def _keep(self, raw: Mapping[str, Any]) -> None:
+        """An update that PTB cannot read: kept as it came, as the property of whoever sent it, who hears of it."""
+        said = next((part for part in raw.values() if isinstance(part, dict)), {})
+        sender, chat = (_number(said.get(part)) for part in ("from", "chat"))
+        if sender is None:
+            log.warning("update %s cannot be read and names nobody, so it is lost", raw.get("update_id"))
+            return
+        await self._store.put(f"{person(sender)}:unread:{raw.get('update_id')}", json.dumps(raw))
+        log.warning("update %s cannot be read; it is kept in the store", raw.get("update_id"))
+        where = sender if chat is None else chat
+        speaker = await self._speaker(person(sender), Place(where, group=where < 0))
+        self._notice(speaker, "failed")
+
+    async def _apologize(self, update: Update) -> None:
+        """Something in us went wrong at this update, and whoever sent it should not wait for an answer."""
+        message = update.effective_message
+        if message is not None and (speaker := await self._speaker_of(message)) is not None:
+            self._notice(speaker, "failed")
+
+    # Who and where.
+
+    async def _speaker_of(self, message: Message) -> Speaker | None:
+        """Who says it: not bots and not copies of a channel's posts; an anonymous admin speaks as the group."""
+        user, chat = message.from_user, message.sender_chat
+        if message.is_automatic_forward or (chat is None and (user is None or user.is_bot)):
+            return None
+        number = chat.id if chat is not None else user.id if user is not None else 0
+        place = Place(message.chat.id, message.message_id, topic_of(message), in_group(message))
+        return await self._speaker(person(number), place, user)
+
+    async def _speaker(self, name: str, place: Place, user: User | None = None) -> Speaker:
+        code = user.language_code if user is not None else None
+        chosen = await self._chat.language(name) or self._manners.language or self._wording.choose([code or ""])
+        return Speaker(name, place, chosen, self._wording.bind(chosen))
+
+    def _asker(self, speaker: Speaker, event: str) -> Asker:
+        return Asker(
+            user=speaker.name,
+            conversation=self._conversation(speaker),
+            language=speaker.language,
+            event=event,
+            place=str(speaker.place),
+            places=speaker.places,
+        )
+
+    def _conversation(self, speaker: Speaker) -> str:
+        place, user = speaker.place, chat_of(speaker.name)
+        assert user is not None
+        return self._names.conversation(place.chat, place.topic, user)
+
+    @property
+    def _given_key(self) -> str:
+        return f"{self._names.prefix}given"
+
+
+def _number(part: object) -> int | None:
+    """The id of a person or chat in a raw update."""
+    found = part.get("id") if isinstance(part, dict) else None
+    return found if isinstance(found, int) else None
