@@ -184,7 +184,7 @@ async def open_fronts(
                 tell(say("console-no-front", name=front.name.capitalize()))
                 continue
             await stack.enter_async_context(front.connect(settings, core, wording, say, redact))
-            core.health.fronts[front.name] = "up"
+            core.health.fronts.setdefault(front.name, "up")
         yield
 
 
@@ -221,9 +221,35 @@ async def connect_web(
         yield
 
 
+@asynccontextmanager
+async def connect_discord(
+    settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
+) -> AsyncIterator[None]:
+    """The bot on Discord; says by which address it is invited."""
+    from bots import discord_bot
+
+    chosen = settings.discord
+    assert chosen.token is not None  # else nobody wants it
+    options = discord_bot.DiscordOptions(
+        chosen.token.get_secret_value(),
+        message_content=chosen.message_content,
+        channels=frozenset(map(int, chosen.channels)),
+        catch_up_hours=chosen.catch_up_hours,
+        shards=chosen.shards,
+        language="" if settings.language == "auto" else settings.language,
+        retention_days=settings.store.retention_days,
+    )
+
+    def report(state: str) -> None:
+        core.health.fronts["discord"] = state
+
+    async with discord_bot.connect(core.chat, core.store, wording, options, say=say, report=report, notify=tell):
+        yield
+
+
 FRONTS = (
     Front("web", "web:", lambda settings: settings.web.enabled, connect_web),
-    Front("discord", "discord:", lambda settings: settings.discord.token is not None, None),
+    Front("discord", "discord:", lambda settings: settings.discord.token is not None, connect_discord),
     Front("telegram", "telegram:", lambda settings: settings.telegram.token is not None, None),
 )
 

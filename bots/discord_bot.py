@@ -28,6 +28,7 @@ from bots.discord_bot_history import Marks, Seen, said_since
 from bots.discord_bot_identify import Identifies
 from bots.discord_bot_interactions import Interactions
 from bots.discord_bot_messages import Messages
+from bots.discord_bot_permissions import Lack, invite, lacking, sentence
 from bots.discord_bot_place import PREFIX, Names, Place, name_of
 from bots.discord_bot_private import show_alone
 from bots.fronts import FIRST_BACK_OFF, UNREACHABLE, UP, Down, Ended, Report, kept_up
@@ -69,6 +70,7 @@ async def connect(
     *,
     say: Say,
     report: Report = lambda state: None,
+    notify: Callable[[str], None] = lambda sentence: None,
     clock: Callable[[], float] = time,
     rate: Rate = RATE,
     back_off: float = FIRST_BACK_OFF,
@@ -76,11 +78,12 @@ async def connect(
 ) -> AsyncIterator[DiscordFront]:
     """The front for as long as the block lasts. Raises Ended where the token or a setting is wrong.
 
-    A Discord that cannot be reached is tried again, now and later, beside everything else.
+    A Discord that cannot be reached is tried again, now and later, beside everything else. ``notify`` gets sentences
+    for whoever started it: the address that invites the bot, and which permission is missing where.
     """
     calls = Calls()
     link = Link(calls, Pacing(CALLS_PER_SECOND), rate, clock, clock())
-    front = DiscordFront(Desk(chat, wording, options, link), marks, say, identify_seconds)
+    front = DiscordFront(Desk(chat, wording, options, link), marks, say, notify, identify_seconds)
     try:
         async with kept_up("discord", front.session, report, first_back_off=back_off):
             yield front
@@ -91,11 +94,13 @@ async def connect(
 class DiscordFront:
     """One bot, through all its connections. Its ``desk`` knows who it is once it has logged in."""
 
-    def __init__(self, desk: Desk, marks: Marks, say: Say, identify_seconds: float) -> None:
+    def __init__(
+        self, desk: Desk, marks: Marks, say: Say, notify: Callable[[str], None], identify_seconds: float
+    ) -> None:
         self.desk = desk
         desk.show = self.show
         self.seen = Seen(marks, desk.options.catch_up_hours, desk.link.clock)
-        self._marks, self._say, self._identify_seconds = marks, say, identify_seconds
+        self._marks, self._say, self._notify, self._identify_seconds = marks, say, notify, identify_seconds
         self._messages = Messages(desk, self.seen, self._caught_up)
         commands = CommandOptions("discord", ("discord-help",), desk.options.retention_days)
         self._interactions = Interactions(
@@ -108,6 +113,7 @@ class DiscordFront:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._guilds: dict[int, asyncio.Event] = {}
         self._reading: dict[int, asyncio.Task[None]] = {}
+        self._lacks: set[tuple[int, Lack]] = set()
 
     # The life of the connection.
 
@@ -170,6 +176,7 @@ class DiscordFront:
         link.use(client, Names(app))
         if not first:
             return
+        self._notify(self._say("discord-invite", address=invite(app)))
         await self.seen.load(app)
         unfinished = await self.desk.chat.unfinished(PREFIX)
         link.refs.update(ref for reply in unfinished for ref in reply.turn.refs)
@@ -282,6 +289,10 @@ class DiscordFront:
 
     async def guild_there(self, guild: discord.Guild) -> None:
         """A server's channels are known."""
+        for lack in lacking(guild, guild.me, guild.channels):
+            if (guild.id, lack) not in self._lacks:
+                self._lacks.add((guild.id, lack))
+                self._notify(sentence(self._say, lack))
         slots = asyncio.Semaphore(READERS)
         channels: list[discord.TextChannel | discord.VoiceChannel | discord.Thread] = []
         channels += [*guild.text_channels, *guild.voice_channels, *guild.threads]

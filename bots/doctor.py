@@ -1,10 +1,12 @@
 """What can be wrong before Conch starts: each check looks at one thing and gives findings, each with a remedy.
 
-Nothing is changed, fetched or loaded, and no secret is shown. Torch is asked in a process of its own.
+Nothing is changed, fetched or loaded, and no secret is shown. Torch is asked in a process of its own, Discord about
+the bot whose token is set.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import importlib.metadata
 import shutil
@@ -47,7 +49,10 @@ MARKS = {"good": "✔", "warning": "!", "bad": "✘"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line. ``key`` is a sentence of wording; what is not good has a remedy: ``remedy``, else ``<key>-remedy``."""
+    """One line. ``key`` is a sentence of wording; what is not good has a remedy: ``remedy``, else ``<key>-remedy``.
+
+    A value that is a function gets the wording: it is words itself.
+    """
 
     mark: Literal["good", "warning", "bad"]
     key: str
@@ -60,9 +65,10 @@ def report(findings: Iterable[Finding], say: Say, write: Callable[[str], object]
     bad = 0
     for finding in findings:
         bad += finding.mark == "bad"
-        write(f"{MARKS[finding.mark]} {say(finding.key, **finding.values)}")
+        values = {name: value(say) if callable(value) else value for name, value in finding.values.items()}
+        write(f"{MARKS[finding.mark]} {say(finding.key, **values)}")
         if finding.mark != "good":
-            write(f"  → {say(finding.remedy or f'{finding.key}-remedy', **finding.values)}")
+            write(f"  → {say(finding.remedy or f'{finding.key}-remedy', **values)}")
     write(say("doctor-bad", count=bad) if bad else say("doctor-good"))
     return int(bad > 0)
 
@@ -83,6 +89,7 @@ def examine(settings: Settings, environ: Mapping[str, str], pid: int | None) -> 
     """Everything that depends on the settings. ``pid`` is the Conch that runs on this data folder, if one does."""
     yield packages(wanted_packages(local=settings.engine.kind == "local"), installed)
     yield from tokens(settings, environ)
+    yield from discord(settings)
     yield from folder(settings.data_dir, pid)
     if settings.web.enabled:
         yield port(settings.web.host, settings.web.port, pid)
@@ -154,6 +161,32 @@ def tokens(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("warning", "doctor-token-named", {"name": name, "variable": variable, "right": right})
         else:
             yield Finding("good", "doctor-token-off", {"name": name})
+
+
+def discord(settings: Settings) -> Iterator[Finding]:
+    """What Discord says of the bot: by which address it is invited, and what it lacks where."""
+    chosen = settings.discord
+    if chosen.token is None:
+        return
+    from bots import discord_bot_permissions as permissions  # its library is not for those without a bot
+
+    if chosen.channels and not chosen.message_content:
+        yield Finding("warning", "doctor-discord-channels")
+    try:
+        seen = asyncio.run(permissions.look(chosen.token.get_secret_value()))
+    except permissions.WrongToken:
+        yield Finding("bad", "doctor-discord-token")
+        return
+    except OSError as error:
+        yield Finding("warning", "doctor-discord-unreached", {"why": str(error)})
+        return
+    yield Finding("good", "doctor-discord-invite", {"address": seen.invite, "count": seen.guilds})
+    if chosen.message_content and not seen.content:
+        yield Finding("bad", "doctor-discord-intent")
+    elif not chosen.message_content:
+        yield Finding("good", "doctor-discord-mentions")
+    for lack in seen.lacks:
+        yield Finding("warning", "doctor-discord-lacking", permissions.told(lack))
 
 
 def folder(path: Path, pid: int | None) -> Iterator[Finding]:

@@ -44,8 +44,15 @@ def options(settings: Settings) -> Options:
 
 
 def people(settings: Settings) -> People:
-    """Who may speak, and who owns."""
-    return People(owners=settings.owners, allowed=settings.allowed, exempt=settings.exempt, blocked=settings.blocked)
+    """Who may speak, and who owns. Discord is open to whoever meets the bot there, until somebody there is named."""
+    named = any(name.startswith("discord:") for name in settings.allowed)
+    return People(
+        owners=settings.owners,
+        allowed=settings.allowed,
+        exempt=settings.exempt,
+        blocked=settings.blocked,
+        open_to=("web", "console", *(() if named else ("discord",))),
+    )
 
 
 def secrets(settings: Settings) -> list[str]:

@@ -73,6 +73,7 @@ class Beach:
     home: House
     front: DiscordFront
     states: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def server(self) -> DiscordServer:
@@ -143,6 +144,7 @@ async def beach(
     admitted = people or People(open_to=("discord", "web"))
     chosen = DiscordOptions(**{"token": town.server.world.token, **(options or {})})
     states: list[str] = []
+    notes: list[str] = []
     async with house(folder, people=admitted, **core) as home:
         await admitted.load(home.store)
         await home.chat.resume(["discord:"])
@@ -153,11 +155,12 @@ async def beach(
             chosen,
             say=SAY,
             report=states.append,
+            notify=notes.append,
             rate=rate,
             back_off=0.05,
             identify_seconds=0.05,
         ) as front:
-            conch = Beach(town, home, front, states)
+            conch = Beach(town, home, front, states, notes)
             if wait:
                 await conch.until(lambda: "up" in states and not front._guilds, speak=False)
             yield conch

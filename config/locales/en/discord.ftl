@@ -78,3 +78,29 @@ discord-token-revoked = Discord does not know the token any more. Copy the new o
 discord-intent-refused = discord.message_content is on, but the Message Content Intent is not granted. Switch it on at the Bot page of the Discord developer portal, or set discord.message_content = false.
 discord-shards-wanted = This bot is on so many servers that Discord wants more than one connection: set discord.shards = 0.
 discord-refused = Discord refuses the connection for good. A newer Conch may help.
+
+## What the bot is allowed, told to the person who runs it
+
+discord-invite = Discord: invite the bot to a server with { $address }
+discord-lacking = Discord: on “{ $server }” the bot lacks { $permissions } in { $channels }.
+and-more = { $count } more
+permission-read-messages = View Channel
+permission-send-messages = Send Messages
+permission-send-messages-in-threads = Send Messages in Threads
+permission-read-message-history = Read Message History
+permission-attach-files = Attach Files
+doctor-discord-invite = Discord: on { $count ->
+    [one] { $count } server
+   *[other] { $count } servers
+}; invite the bot with { $address }
+doctor-discord-mentions = Discord: it answers mentions, replies, direct messages and commands. Threads and listed channels are read whole only with discord.message_content.
+doctor-discord-channels = Discord: discord.channels are listed, but without discord.message_content nothing can be read there that does not mention the bot.
+doctor-discord-channels-remedy = Switch on the Message Content Intent at the Bot page of the Discord developer portal, and set discord.message_content = true.
+doctor-discord-token = Discord: the token is not known.
+doctor-discord-token-remedy = Copy it again from the Bot page of the Discord developer portal.
+doctor-discord-unreached = Discord cannot be reached from here: { $why }.
+doctor-discord-unreached-remedy = Conch tries again by itself while it runs; look at this machine's network if that lasts.
+doctor-discord-intent = Discord: discord.message_content is on, but the Message Content Intent is not granted.
+doctor-discord-intent-remedy = Switch it on at the Bot page of the Discord developer portal, or set discord.message_content = false.
+doctor-discord-lacking = Discord: on “{ $server }” the bot lacks { $permissions } in { $channels }.
+doctor-discord-lacking-remedy = Give the bot's role these permissions there, or invite it again with the address above.

@@ -72,3 +72,26 @@ discord-token-revoked = Discord가 이 토큰을 더 이상 받아들이지 않�
 discord-intent-refused = discord.message_content가 켜져 있지만 Message Content Intent가 허용되지 않았습니다. Discord 개발자 포털의 Bot 페이지에서 켜거나 discord.message_content = false로 설정해 주세요.
 discord-shards-wanted = 이 봇이 참여한 서버가 많아 Discord가 여러 개의 연결을 요구합니다. discord.shards = 0으로 설정해 주세요.
 discord-refused = Discord가 연결을 거부했습니다. 더 새로운 Conch가 필요할 수 있습니다.
+
+## 봇의 권한, 봇을 운영하는 사람에게
+
+discord-invite = Discord: 다음 주소로 봇을 서버에 초대하세요. { $address }
+discord-lacking = Discord: “{ $server }” 서버에서 봇에게 없는 권한: { $permissions } ({ $channels })
+and-more = 외 { $count }개
+permission-read-messages = 채널 보기
+permission-send-messages = 메시지 보내기
+permission-send-messages-in-threads = 스레드에서 메시지 보내기
+permission-read-message-history = 메시지 기록 보기
+permission-attach-files = 파일 첨부
+doctor-discord-invite = Discord: 서버 { $count }곳에 있습니다. 봇 초대 주소: { $address }
+doctor-discord-mentions = Discord: 멘션, 답장, 다이렉트 메시지, 명령에 답합니다. 스레드와 지정한 채널을 모두 읽으려면 discord.message_content가 필요합니다.
+doctor-discord-channels = Discord: discord.channels가 지정되어 있지만 discord.message_content가 없으면 봇을 멘션하지 않은 메시지는 읽을 수 없습니다.
+doctor-discord-channels-remedy = Discord 개발자 포털의 Bot 페이지에서 Message Content Intent를 켜고 discord.message_content = true로 설정해 주세요.
+doctor-discord-token = Discord: 알 수 없는 토큰입니다.
+doctor-discord-token-remedy = Discord 개발자 포털의 Bot 페이지에서 다시 복사해 주세요.
+doctor-discord-unreached = 여기에서 Discord에 연결할 수 없습니다: { $why }
+doctor-discord-unreached-remedy = Conch가 실행되는 동안 스스로 다시 시도합니다. 계속되면 이 컴퓨터의 네트워크를 확인해 주세요.
+doctor-discord-intent = Discord: discord.message_content가 켜져 있지만 Message Content Intent가 허용되지 않았습니다.
+doctor-discord-intent-remedy = Discord 개발자 포털의 Bot 페이지에서 켜거나 discord.message_content = false로 설정해 주세요.
+doctor-discord-lacking = Discord: “{ $server }” 서버에서 봇에게 없는 권한: { $permissions } ({ $channels })
+doctor-discord-lacking-remedy = 그곳에서 봇의 역할에 이 권한을 주거나 위의 주소로 다시 초대해 주세요.

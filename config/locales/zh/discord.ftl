@@ -72,3 +72,26 @@ discord-token-revoked = Discord 不再接受这个令牌。请从 Discord 开发
 discord-intent-refused = discord.message_content 已打开，但 Message Content Intent 没有获准。请在 Discord 开发者门户的 Bot 页面打开它，或者设置 discord.message_content = false。
 discord-shards-wanted = 这个机器人所在的服务器太多，Discord 要求使用多个连接：请设置 discord.shards = 0。
 discord-refused = Discord 彻底拒绝了连接。也许需要更新的 Conch。
+
+## 机器人的权限，告诉运行它的人
+
+discord-invite = Discord：用这个地址把机器人邀请到服务器：{ $address }
+discord-lacking = Discord：在“{ $server }”，机器人在 { $channels } 缺少权限：{ $permissions }。
+and-more = 另外 { $count } 个
+permission-read-messages = 查看频道
+permission-send-messages = 发送消息
+permission-send-messages-in-threads = 在子区内发送消息
+permission-read-message-history = 读取消息历史记录
+permission-attach-files = 附加文件
+doctor-discord-invite = Discord：在 { $count } 个服务器上；邀请机器人的地址：{ $address }
+doctor-discord-mentions = Discord：它会回应提及、回复、私信和命令。只有打开 discord.message_content，才能完整读取子区和列出的频道。
+doctor-discord-channels = Discord：列出了 discord.channels，但没有 discord.message_content，就读不到没有提及机器人的消息。
+doctor-discord-channels-remedy = 请在 Discord 开发者门户的 Bot 页面打开 Message Content Intent，并设置 discord.message_content = true。
+doctor-discord-token = Discord：不认识这个令牌。
+doctor-discord-token-remedy = 请从 Discord 开发者门户的 Bot 页面重新复制。
+doctor-discord-unreached = 从这里连接不到 Discord：{ $why }。
+doctor-discord-unreached-remedy = Conch 运行时会自行重试；如果一直如此，请检查这台机器的网络。
+doctor-discord-intent = Discord：discord.message_content 已打开，但 Message Content Intent 没有获准。
+doctor-discord-intent-remedy = 请在 Discord 开发者门户的 Bot 页面打开它，或者设置 discord.message_content = false。
+doctor-discord-lacking = Discord：在“{ $server }”，机器人在 { $channels } 缺少权限：{ $permissions }。
+doctor-discord-lacking-remedy = 请在那里给机器人的身份组这些权限，或者用上面的地址重新邀请。
