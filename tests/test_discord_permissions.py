@@ -52,7 +52,7 @@ async def test_the_doctor_tells_the_invite_address_and_what_is_missing_where(
     assert "✔ Discord: on 1 server" in written
     assert "! Discord: on “The Beach” the bot lacks Send Messages, Attach Files in #quiet-0, " in written
     assert "#quiet-9, 2 more." in written
-    assert "! Discord: on “The Beach” the bot lacks Read Message History, Attach Files in #no-files." in written
+    assert "! Discord: on “The Beach” the bot lacks Attach Files, Read Message History in #no-files." in written
     assert "hidden" not in written
     assert "read whole only with discord.message_content" in written
 
