@@ -13,12 +13,13 @@ from random import Random, SystemRandom
 from tempfile import TemporaryDirectory
 
 from tests.crash.campaign import PATIENCE_SECONDS, run
+from tests.crash.discord import Discord
 from tests.crash.judge import Verdict
 from tests.crash.platforms import Platform
 from tests.crash.program import Program
 from tests.crash.web import Web
 
-PLATFORMS: dict[str, Callable[[Random], Platform]] = {"web": Web}
+PLATFORMS: dict[str, Callable[[Random], Platform]] = {"discord": Discord, "web": Web}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,11 +48,11 @@ async def crash(
     kills: int,
     random: Random,
     folder: Path,
-    module: Sequence[str] = ("bots",),
+    module: Sequence[str] | None = None,
     patience: float = PATIENCE_SECONDS,
 ) -> tuple[Verdict, list[float]]:
-    """One run of the program ``module``. Returns the verdict, and how many seconds the starts took."""
-    program = Program(folder, platform.settings, module)
+    """One run of the platform's program, or of ``module``. Returns the verdict, and how many seconds starts took."""
+    program = Program(folder, platform.settings, module or platform.module)
     try:
         return await run(platform, program, kills=kills, random=random, patience=patience), program.starts
     finally:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from itertools import cycle
+from contextlib import AsyncExitStack, suppress
+from itertools import chain, cycle, islice
 from random import Random
 
 from tests.crash.judge import Verdict, judge
@@ -29,20 +29,31 @@ async def run(
     platform: Platform, program: Program, *, kills: int, random: Random, patience: float = PATIENCE_SECONDS
 ) -> Verdict:
     """Kill the program so many times while people talk to it, then, ``patience`` seconds later, let them judge."""
+    async with platform.serving():
+        return await _run(platform, program, kills, random, patience)
+
+
+async def _run(platform: Platform, program: Program, kills: int, random: Random, patience: float) -> Verdict:
     book = Book()
     await program.start()
     await program.ready()
     async with platform.clients(program, book, PEOPLE) as clients:
         stop = asyncio.Event()
         talks = [
-            asyncio.create_task(_talk(client, conversation, book, random, stop))
+            asyncio.create_task(_talk(client, conversation, book, platform, random, stop))
             for client in clients
             for conversation in client.conversations
         ]
         try:
-            for moment in _moments(kills):
-                await asyncio.wait_for(_come(moment, book, random), PATIENCE_SECONDS)
-                await program.kill()
+            for moment in _moments(kills, platform.moments):
+                async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_SECONDS):
+                    if moment in platform.moments:
+                        if moment not in platform.early:
+                            await _enough(book)
+                        await stack.enter_async_context(platform.at(moment))
+                    else:
+                        await _come(moment, book, random)
+                    await program.kill()
                 book.killed()
                 await program.start()
             stop.set()
@@ -63,7 +74,9 @@ async def run(
     return verdict
 
 
-async def _talk(client: Client, conversation: str, book: Book, random: Random, stop: asyncio.Event) -> None:
+async def _talk(
+    client: Client, conversation: str, book: Book, platform: Platform, random: Random, stop: asyncio.Event
+) -> None:
     """Ask, hear the yes, think a moment, ask the next, without waiting for every answer."""
     mine: list[Sent] = []
     while True:
@@ -72,15 +85,23 @@ async def _talk(client: Client, conversation: str, book: Book, random: Random, s
         )
         if stop.is_set():
             return
-        prompt = f"words={random.randint(3, 25)} {random.getrandbits(64):016x}"
+        prompt = f"words={platform.words()} {random.getrandbits(64):016x}"
         mine.append(book.sends(Sent(f"{random.getrandbits(96):024x}", conversation, prompt)))
         await client.send(mine[-1])
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), random.uniform(0, 0.4))
 
 
-def _moments(kills: int) -> Sequence[str]:
-    return [moment for moment, _ in zip(cycle(MOMENTS), range(kills), strict=False)]
+def _moments(kills: int, named: Sequence[str]) -> Sequence[str]:
+    """Every second one is named on the wire, where the platform can do that."""
+    both = chain.from_iterable(zip(cycle(named), cycle(MOMENTS), strict=False)) if named else cycle(MOMENTS)
+    return list(islice(both, kills))
+
+
+async def _enough(book: Book) -> None:
+    """Returns when this life has brought some answers to their end, so that what was hit before is among them."""
+    owed, ends = MESSAGES_PER_KILL * (book.kills + 1), book.ends + ENDS_PER_LIFE
+    await book.until(lambda: sum(sent.accepted for sent in book.sent) >= owed and book.ends >= ends)
 
 
 async def _come(moment: str, book: Book, random: Random) -> None:
@@ -88,8 +109,7 @@ async def _come(moment: str, book: Book, random: Random) -> None:
     if moment == "starting":
         await asyncio.sleep(random.uniform(0, 1.5))
         return
-    owed, ends = MESSAGES_PER_KILL * (book.kills + 1), book.ends + ENDS_PER_LIFE
-    await book.until(lambda: sum(sent.accepted for sent in book.sent) >= owed and book.ends >= ends)
+    await _enough(book)
     match moment:
         case "any":
             await asyncio.sleep(random.uniform(0, 1.5))

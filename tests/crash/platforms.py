@@ -28,8 +28,29 @@ class Platform(Protocol):
     """What it takes to run Conch on one platform and to be its users."""
 
     @property
+    def module(self) -> Sequence[str]:
+        """What ``python -m`` starts."""
+
+    @property
     def settings(self) -> Mapping[str, str]:
         """Environment of the program, beyond the engine and the port."""
+
+    @property
+    def moments(self) -> Sequence[str]:
+        """What the platform's server can name on the wire: half of the kills come at these moments, in turn."""
+
+    @property
+    def early(self) -> Sequence[str]:
+        """Those of the moments that come only while the program starts."""
+
+    def words(self) -> int:
+        """How many words the answer to the next question shall have."""
+
+    def serving(self) -> AbstractAsyncContextManager[None]:
+        """The platform itself, where it is ours: there before the program, and through all its lives."""
+
+    def at(self, moment: str) -> AbstractAsyncContextManager[None]:
+        """The block begins when one of ``moments`` has come; the wire stands still until it ends."""
 
     def clients(self, program: Program, book: Book, count: int) -> AbstractAsyncContextManager[Sequence[Client]]:
         """So many people, who follow their conversations through every restart and enter what they see."""

@@ -28,6 +28,10 @@ SILENCE_SECONDS = 35.0
 class Web:
     """People who have the page open."""
 
+    module = ("bots",)
+    moments: Sequence[str] = ()
+    early: Sequence[str] = ()
+
     def __init__(self, random: Random, answers_lost: float = ANSWERS_LOST) -> None:
         self.settings: Mapping[str, str] = {
             "CONCH_ENGINE__DELAY": "0.02",
@@ -36,6 +40,21 @@ class Web:
             "CONCH_LIMITS__TOKENS_PER_DAY": "0",
         }
         self._random, self._answers_lost = random, answers_lost
+
+    def words(self) -> int:
+        """How long the answer to the next question shall be."""
+        return self._random.randint(3, 25)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """The program serves the page itself."""
+        yield
+
+    @asynccontextmanager
+    async def at(self, moment: str) -> AsyncIterator[None]:
+        """There is no server of ours that could name one."""
+        raise NotImplementedError
+        yield
 
     @asynccontextmanager
     async def clients(self, program: Program, book: Book, count: int) -> AsyncIterator[Sequence[Browser]]:

@@ -51,6 +51,10 @@ class Seen:
     status: int
 
 
+class Dropped(Exception):
+    """A request never arrives."""
+
+
 class DiscordServer:
     """``clock`` is Discord's own (Unix seconds). ``calls`` are all requests, ``wrongs`` what Discord would not like."""
 
@@ -67,6 +71,7 @@ class DiscordServer:
         self.wrongs: list[str] = []
         self.before: Callable[[Call], Awaitable[None]] | None = None
         self.after: Callable[[Call], Awaitable[None]] | None = None
+        self.on_change: Callable[[], object] = lambda: None
         self.address = ""
         self._spec = spec
         self._moved = asyncio.Event()
@@ -95,6 +100,7 @@ class DiscordServer:
         """Something has changed."""
         self._moved.set()
         self._moved = asyncio.Event()
+        self.on_change()
 
     async def until(self, true: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
         """Returns when ``true()`` holds after a request; raises TimeoutError when it never does."""
@@ -103,8 +109,8 @@ class DiscordServer:
                 await self._moved.wait()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[DiscordServer]:
-        """On a port of its own until the block ends."""
+    async def listening(self, port: int = 0) -> AsyncIterator[DiscordServer]:
+        """On a port until the block ends; 0 is any free one."""
         app = web.Application(client_max_size=30_000_000)
         app.router.add_get("/gateway", self.gateway.serve)
         app.router.add_get("/attachments/{tail:.*}", self._file)
@@ -112,7 +118,7 @@ class DiscordServer:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
+            site = web.TCPSite(runner, "127.0.0.1", port)
             await site.start()
             host, port = runner.addresses[0][:2]
             self.address = self.world.files_at = f"{host}:{port}"
@@ -142,7 +148,10 @@ class DiscordServer:
         if fault is not None and fault.how in ("reset", "hang"):
             return await self._break(request, fault)
         if self.before is not None:
-            await self.before(call)
+            try:
+                await self.before(call)
+            except Dropped:
+                return web.Response(status=503)
         status, told, headers = self._handle(request, call, handler, fault)
         self.calls.append(Seen(self.world.clock(), call, status))
         if self.after is not None:
