@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from time import time
 from typing import Any
 
@@ -18,7 +19,7 @@ import discord
 from bots.channel import ChannelError
 from bots.commands import CommandOptions, Commands
 from bots.discord_bot_buttons import dynamic_button, dynamic_choice
-from bots.discord_bot_calls import Calls
+from bots.discord_bot_calls import CALL_SECONDS, Calls
 from bots.discord_bot_channel import CALLS_PER_SECOND, RATE, Link, MessageChannel
 from bots.discord_bot_client import IDENTIFY_SECONDS, ConchClient, ShardedClient, TooManySessions
 from bots.discord_bot_commands import CommandTree
@@ -39,7 +40,7 @@ from core.chat import Chat
 from core.errors import ConchError
 from core.reply import Reply
 
-__all__ = ["DiscordFront", "DiscordOptions", "connect"]
+__all__ = ["DiscordFront", "DiscordOptions", "Timing", "connect"]
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,19 @@ ENDS = {
 """Gateway close codes after which coming again is of no use: in a word, and the key of the sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The clock (Unix seconds), ``rate`` of each channel, calls per second in all; in seconds the bound of a ``call``,
+    the first ``back_off`` of a connection that fails, and the time between two IDENTIFYs."""
+
+    clock: Callable[[], float] = time
+    rate: Rate = RATE
+    calls_per_second: int = CALLS_PER_SECOND
+    call: float = CALL_SECONDS
+    back_off: float = FIRST_BACK_OFF
+    identify: float = IDENTIFY_SECONDS
+
+
 @asynccontextmanager
 async def connect(
     chat: Chat,
@@ -71,21 +85,18 @@ async def connect(
     say: Say,
     report: Report = lambda state: None,
     notify: Callable[[str], None] = lambda sentence: None,
-    clock: Callable[[], float] = time,
-    rate: Rate = RATE,
-    back_off: float = FIRST_BACK_OFF,
-    identify_seconds: float = IDENTIFY_SECONDS,
+    timing: Timing = Timing(),  # a value
 ) -> AsyncIterator[DiscordFront]:
     """The front for as long as the block lasts. Raises Ended where the token or a setting is wrong.
 
     A Discord that cannot be reached is tried again, now and later, beside everything else. ``notify`` gets sentences
     for whoever started it: the address that invites the bot, and which permission is missing where.
     """
-    calls = Calls()
-    link = Link(calls, Pacing(CALLS_PER_SECOND), rate, clock, clock())
-    front = DiscordFront(Desk(chat, wording, options, link), marks, say, notify, identify_seconds)
+    calls, clock = Calls(timing.call), timing.clock
+    link = Link(calls, Pacing(timing.calls_per_second), timing.rate, clock, clock())
+    front = DiscordFront(Desk(chat, wording, options, link), marks, say, notify, timing)
     try:
-        async with kept_up("discord", front.session, report, first_back_off=back_off):
+        async with kept_up("discord", front.session, report, first_back_off=timing.back_off):
             yield front
     finally:
         await front.close()
@@ -94,13 +105,11 @@ async def connect(
 class DiscordFront:
     """One bot, through all its connections. Its ``desk`` knows who it is once it has logged in."""
 
-    def __init__(
-        self, desk: Desk, marks: Marks, say: Say, notify: Callable[[str], None], identify_seconds: float
-    ) -> None:
+    def __init__(self, desk: Desk, marks: Marks, say: Say, notify: Callable[[str], None], timing: Timing) -> None:
         self.desk = desk
         desk.show = self.show
         self.seen = Seen(marks, desk.options.catch_up_hours, desk.link.clock)
-        self._marks, self._say, self._notify, self._identify_seconds = marks, say, notify, identify_seconds
+        self._marks, self._say, self._notify, self._timing = marks, say, notify, timing
         self._messages = Messages(desk, self.seen, self._caught_up)
         commands = CommandOptions("discord", ("discord-help",), desk.options.retention_days)
         self._interactions = Interactions(
@@ -144,7 +153,7 @@ class DiscordFront:
         options = self.desk.options
         shards: dict[str, Any] = {"shard_count": options.shards} if options.shards > 1 else {}
         client = (ConchClient if options.shards == 1 else ShardedClient)(
-            self, message_content=options.message_content, identify_seconds=self._identify_seconds, **shards
+            self, message_content=options.message_content, identify_seconds=self._timing.identify, **shards
         )
         try:
             await client.login(options.token)

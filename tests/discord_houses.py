@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +13,18 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bots.discord_bot import DiscordFront, connect
+from bots.discord_bot import DiscordFront, Timing, connect
 from bots.discord_bot_desk import DiscordOptions
 from bots.pacing import Rate
 from bots.wording import Wording
 from core.chat import Chat
-from core.engine import Engine, ScriptedEngine
+from core.engine import Engine, Sampling
+from core.events import Delta, Finished, Started
+from core.messages import Message
 from core.people import People
 from tests.discord_server.interactions import Interaction
-from tests.discord_server.model import Channel, Guild, Message
+from tests.discord_server.model import Channel, Guild
+from tests.discord_server.model import Message as Shown
 from tests.discord_server.people import Person, answers
 from tests.discord_server.server import DiscordServer
 from tests.discord_server.spec import spec
@@ -30,7 +33,7 @@ from tests.houses import House, house
 
 WORDING = Wording(Path(__file__).parents[1] / "config" / "locales")
 SAY = WORDING.bind("en")
-QUICK = Rate(interval=0.01, typing=0)
+QUICK = Timing(rate=Rate(interval=0.01, typing=0), calls_per_second=1000, call=2.0, back_off=0.05, identify=0.05)
 SECONDS = 20.0
 """After so long something hangs."""
 
@@ -95,7 +98,7 @@ class Beach:
                     self.engine.step()
                 await asyncio.sleep(0.005)
 
-    async def answered(self, channel: Channel, count: int = 1) -> list[Message]:
+    async def answered(self, channel: Channel, count: int = 1) -> list[Shown]:
         """The bot's messages, once so many answers have come to their end."""
         await self.until(lambda: len([one for one in answers(channel) if one.button("regenerate")]) >= count)
         return answers(channel)
@@ -112,8 +115,7 @@ class Beach:
 
     async def settled(self) -> None:
         """Nothing is being shown any more."""
-        while self.front._showing:
-            await asyncio.wait(set(self.front._showing.values()))
+        await self.until(lambda: not self.front._showing)
 
 
 def shows(interaction: Interaction, text: str) -> bool:
@@ -121,11 +123,32 @@ def shows(interaction: Interaction, text: str) -> bool:
     return interaction.shown is not None and interaction.shown.content == text
 
 
-async def saying(text: str) -> Callable[[Engine], Engine]:
-    """To wrap a house's engine with: one that answers everything with ``text``."""
-    engine = ScriptedEngine(lambda messages, sampling: text)
-    await engine.ready()
-    return lambda _: engine
+class Parrot:
+    """An engine that answers everything with the same text, in one breath."""
+
+    def __init__(self, text: str, slots: int = 8) -> None:
+        self.slots, self.context_window, self._text = slots, 8192, text
+
+    async def ready(self) -> None:
+        pass
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int:
+        return len(messages)
+
+    async def generate(
+        self, messages: Sequence[Message], sampling: Sampling
+    ) -> AsyncGenerator[Started | Delta | Finished, None]:
+        yield Started(1, 1)
+        yield Delta(self._text, (1,))
+        yield Finished("stop")
+
+    async def failed(self) -> str:
+        return await asyncio.get_running_loop().create_future()
+
+
+def saying(text: str) -> Callable[[Engine], Engine]:
+    """To wrap a house's engine with."""
+    return lambda _: Parrot(text)
 
 
 @asynccontextmanager
@@ -136,7 +159,7 @@ async def beach(
     wait: bool = True,
     people: People | None = None,
     options: dict[str, Any] | None = None,
-    rate: Rate = QUICK,
+    timing: Timing = QUICK,
     **core: Any,
 ) -> AsyncIterator[Beach]:
     """A Conch on ``folder``, connected to the town, which must be listening."""
@@ -156,9 +179,7 @@ async def beach(
             say=SAY,
             report=states.append,
             notify=notes.append,
-            rate=rate,
-            back_off=0.05,
-            identify_seconds=0.05,
+            timing=timing,
         ) as front:
             conch = Beach(town, home, front, states, notes)
             if wait:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bots.pacing import Rate
 from bots.streaming import MAX_PARTS
 from core.limits import Limits
 from core.people import People
-from tests.discord_houses import SAY, Beach, Town, beach, saying
+from tests.discord_houses import QUICK, SAY, Beach, Town, beach, saying
 from tests.discord_server.model import ATTACH, EPHEMERAL, MANAGE_MESSAGES, SUPPRESS_EMBEDS, THREAD
 from tests.discord_server.people import answers
 from tests.reading import units
@@ -59,7 +60,7 @@ async def test_what_is_not_for_the_bot_is_left_alone(here: Beach) -> None:
 
 
 async def test_typing_is_shown_while_there_is_no_word_yet(town: Town, tmp_path: Path) -> None:
-    async with beach(tmp_path, town, rate=Rate(interval=0.01, typing=9.0)) as here:
+    async with beach(tmp_path, town, timing=replace(QUICK, rate=Rate(interval=0.01, typing=9.0))) as here:
         town.ann.asks(town.channel, "q")
         typed = "/channels/{channel_id}/typing"
         await here.until(lambda: any(seen.call.template == typed for seen in town.server.calls), speak=False)
@@ -120,13 +121,12 @@ async def test_a_thread_made_from_an_answer_carries_its_conversation_on(here: Be
     here.town.ann.asks(here.town.channel, "first")
     (first,) = await here.answered(here.town.channel)
     thread = here.server.world.thread(first, "about conches")
-    for person in (here.town.bob, here.town.ann):
+    for number, person in enumerate((here.town.bob, here.town.ann), 1):
         person.asks(thread, "more")
-        await here.answered(thread, 1)
+        await here.answered(thread, number)
         assert [message.content for message in here.engine.asked[-1]] == ["first", "a1 a2 a3 a4", "more"]
-        here.town.server.world.delete(answers(thread)[0])
     here.town.ann.asks(thread, "still more")
-    await here.answered(thread, 1)
+    await here.answered(thread, 3)
     assert [message.content for message in here.engine.asked[-1]][2:] == ["more", "a1 a2 a3 a4", "still more"]
 
 
@@ -224,8 +224,8 @@ async def test_other_files_get_one_sentence(here: Beach, name: str, data: bytes,
 
 async def test_long_code_is_split_with_its_fence_closed_and_opened_again(town: Town, tmp_path: Path) -> None:
     code = "\n".join(f"print({number})  # 한국어" for number in range(150))
-    wrap = await saying(f"Look:\n```python\n{code}\n```\nDone.")
-    async with beach(tmp_path, town, wrap=wrap, max_tokens=2000) as here:
+    wrap = saying(f"Look:\n```python\n{code}\n```\nDone.")
+    async with beach(tmp_path, town, wrap=wrap) as here:
         town.ann.asks(town.channel, "code, please")
         shown = await here.answered(town.channel)
         assert 1 < len(shown) <= MAX_PARTS
@@ -244,7 +244,7 @@ async def test_past_five_messages_the_rest_is_a_file_or_where_files_are_forbidde
     text = " ".join(f"word{number}" for number in range(2500))
     strict = town.server.world.channel(town.guild, "no-files")
     strict.overwrites[town.guild.id] = (0, ATTACH)
-    async with beach(tmp_path, town, wrap=await saying(text), max_tokens=4000) as here:
+    async with beach(tmp_path, town, wrap=saying(text)) as here:
         town.ann.asks(town.channel, "all of it, please")
         await here.answered(town.channel)
         await here.settled()
@@ -391,6 +391,7 @@ async def test_the_menu_regenerates_an_answer_or_the_answer_to_a_question(here: 
         await here.until(lambda menu=menu: answer.button("regenerate") and menu.original and menu.original.deleted)
         assert menu.original is not None
         assert menu.original.flags & EPHEMERAL
+        await here.settled()
     assert answers(here.town.channel) == [answer]
     menu = here.town.bob.picks("Regenerate", answer)
     await here.said(menu, SAY("not-yours"))

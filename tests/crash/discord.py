@@ -147,7 +147,8 @@ class Member:
             except TimeoutError:
                 return
             if asked.response != DEFERRED:
-                return self.book.refused(sent, str(asked.given))
+                self.book.refused(sent, str(asked.given))
+                return
         elif kind == "direct":
             self._asked[sent.event] = self.person.says(self.person.direct, sent.prompt)
         else:

@@ -33,12 +33,13 @@ nothing answered; ``late``: it is done and never answered; a Problem or a status
 
 @dataclass(eq=False)
 class Fault:
-    """A route that misbehaves, ``times`` times."""
+    """A route that misbehaves, ``times`` times, for the calls that it is for."""
 
     method: str
     template: str
     how: How
     times: int
+    only: Callable[[Call], bool] = lambda call: True
     hit: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -90,9 +91,11 @@ class DiscordServer:
         """Somebody new."""
         return Person(self, self.world.person(name, locale=locale))
 
-    def breaks(self, method: str, template: str, how: How, times: int = 1) -> Fault:
+    def breaks(
+        self, method: str, template: str, how: How, times: int = 1, only: Callable[[Call], bool] = lambda call: True
+    ) -> Fault:
         """The next ``times`` calls of a route go wrong. ``template`` is a regular expression for the route's."""
-        fault = Fault(method, template, how, times)
+        fault = Fault(method, template, how, times, only)
         self.faults.append(fault)
         return fault
 
@@ -199,7 +202,8 @@ class DiscordServer:
 
     def _fault(self, call: Call) -> Fault | None:
         for fault in self.faults:
-            if fault.times and fault.method == call.method and re.fullmatch(fault.template, call.template):
+            concerned = fault.method == call.method and re.fullmatch(fault.template, call.template)
+            if fault.times and concerned and fault.only(call):
                 fault.times -= 1
                 fault.hit.set()
                 return fault
