@@ -7,15 +7,16 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import config
 from bots import console, control, logs
 from bots.folder import hold
+from bots.fronts import UP
 from bots.health import Health
 from bots.lifetimes import first, stopping
 from bots.loading import Loading
@@ -39,6 +40,7 @@ SCRIPTED_WINDOW = 8192
 
 
 Progress = Callable[[str, float | None], None]
+Hook = Callable[[Mapping[str, str], bytes], Awaitable[int]]
 EngineMaker = Callable[[Settings, Progress], AbstractAsyncContextManager[Engine]]
 
 
@@ -52,6 +54,8 @@ class Core:
     engine: Engine
     health: Health
     metrics: Metrics
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    """What the page's server serves at /hooks/<name>, for fronts that are called by their platforms."""
 
 
 # conch run
@@ -159,16 +163,12 @@ async def engine_end(core: Core, say: Say, loading: Loading) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """``connect`` gives a front for as long as its block lasts; None = this version has none."""
+    """``connect`` gives a front for as long as its block lasts."""
 
     name: str
     prefix: str
     wanted: Callable[[Settings], bool]
-    connect: Callable[[Settings, Core, Wording, Say, logs.Redaction], AbstractAsyncContextManager[None]] | None
-
-    def runs(self, settings: Settings) -> bool:
-        """Will it be there?"""
-        return self.connect is not None and self.wanted(settings)
+    connect: Callable[[Settings, Core, Wording, Say, logs.Redaction], AbstractAsyncContextManager[None]]
 
 
 @asynccontextmanager
@@ -178,13 +178,8 @@ async def open_fronts(
     """Every front that the settings want, the page first."""
     async with AsyncExitStack() as stack:
         for front in FRONTS:
-            if not front.wanted(settings):
-                continue
-            if front.connect is None:
-                tell(say("console-no-front", name=front.name.capitalize()))
-                continue
-            await stack.enter_async_context(front.connect(settings, core, wording, say, redact))
-            core.health.fronts.setdefault(front.name, "up")
+            if front.wanted(settings):
+                await stack.enter_async_context(front.connect(settings, core, wording, say, redact))
         yield
 
 
@@ -206,12 +201,17 @@ async def connect_web(
         language=language(settings, wording),
     )
 
-    def ended() -> None:
-        core.health.fronts["web"] = "ended"
-
+    report = core.health.front("web")
     async with web.connect(
-        core.chat, wording, options, health=core.health, metrics=core.metrics.text, ended=ended
+        core.chat,
+        wording,
+        options,
+        health=core.health,
+        metrics=core.metrics.text,
+        ended=lambda: report("ended: failure"),
+        hooks=core.hooks,
     ) as front:
+        report(UP)
         if front.key is not None:
             redact.hide(front.key)
         if front.new:
@@ -240,24 +240,46 @@ async def connect_discord(
         retention_days=settings.store.retention_days,
     )
 
-    def report(state: str) -> None:
-        core.health.fronts["discord"] = state
-
+    report = core.health.front("discord")
     async with discord_bot.connect(core.chat, core.store, wording, options, say=say, report=report, notify=tell):
+        yield
+
+
+@asynccontextmanager
+async def connect_telegram(
+    settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
+) -> AsyncIterator[None]:
+    """The bot on Telegram, there or on its way there."""
+    from bots import telegram_bot  # its library is imported only where there is a token
+
+    chosen = settings.telegram
+    assert chosen.token is not None
+    options = telegram_bot.TelegramOptions(
+        chosen.token.get_secret_value(),
+        api=chosen.api,
+        webhook=chosen.webhook,
+        language="" if settings.language == "auto" else settings.language,
+        everything=frozenset(int(name.partition(":")[2]) for name in chosen.answer_all),
+        retention_days=settings.store.retention_days,
+        drafts=chosen.drafts,
+        rich=chosen.rich,
+    )
+    ground = telegram_bot.Ground(core.chat, core.store, wording, core.hooks, say, tell)
+    async with telegram_bot.connect(ground, options, core.health.front("telegram")):
         yield
 
 
 FRONTS = (
     Front("web", "web:", lambda settings: settings.web.enabled, connect_web),
     Front("discord", "discord:", lambda settings: settings.discord.token is not None, connect_discord),
-    Front("telegram", "telegram:", lambda settings: settings.telegram.token is not None, None),
+    Front("telegram", "telegram:", lambda settings: settings.telegram.token is not None, connect_telegram),
 )
 
 
 def resumed(settings: Settings) -> tuple[str, ...]:
     """The beginnings of the conversations whose unanswered turns are taken up: those of the fronts that will be
     there, and the terminal's."""
-    return (*(front.prefix for front in FRONTS if front.runs(settings)), console.PREFIX)
+    return (*(front.prefix for front in FRONTS if front.wanted(settings)), console.PREFIX)
 
 
 # conch chat, and commands beside a running Conch
@@ -330,10 +352,15 @@ async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
 
 def methods(core: Core) -> dict[str, control.Method]:
     """What another process may ask of a running Conch."""
+
+    async def health() -> object:
+        return core.health()
+
     return {
         **store_methods(core.store),
         **{name: getattr(core.chat, name) for name in METHODS},
         "stats": core.chat.stats,
+        "health": health,
     }
 
 

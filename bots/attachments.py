@@ -41,20 +41,23 @@ def check_size(size: int | None) -> None:
 async def fetch(client: httpx.AsyncClient, url: str, hosts: Collection[str]) -> bytes:
     """What is at ``url``, whose host must be one of ``hosts`` and must not send us on; never more than ``LIMIT`` bytes.
 
-    ``client`` does not follow redirects. The address may hold a secret: it is in no error. Raises Unreadable.
+    ``client`` does not follow redirects. The address may hold a secret: it is in no error. Raises Unreadable, or
+    ConnectionError for a fault on the way, which may pass.
     """
     if httpx.URL(url).host not in hosts or client.follow_redirects:
         raise Unreadable("file_unreadable")
     data = bytearray()
     try:
         async with client.stream("GET", url) as answer:
+            if answer.status_code >= 500:
+                raise ConnectionError(f"HTTP {answer.status_code}")
             if answer.status_code != 200:
                 raise Unreadable("file_unreadable")
             async for chunk in answer.aiter_bytes():
                 data += chunk
                 check_size(len(data))
-    except httpx.HTTPError:
-        raise Unreadable("file_unreadable") from None
+    except httpx.HTTPError as failure:
+        raise ConnectionError(type(failure).__name__) from None
     return bytes(data)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bots.pacing import Pace
 from bots.splitting import Part
@@ -64,3 +64,12 @@ class Channel(Protocol):
 
     async def typing(self) -> None:
         """Show that something is being written."""
+
+
+@runtime_checkable
+class FillsFiles(Protocol):
+    """What a Channel does besides, whose platform can put a file in a message's place: the message is reserved first,
+    so that a file, too, is never there twice."""
+
+    async def fill_file(self, ref: str, name: str, data: bytes, caption: str) -> None:
+        """The message becomes a file."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 EngineState = Literal["loading", "ready", "failed"]
 
 
 class Health:
-    """What ``/healthz`` and ``/readyz`` tell. ``fronts`` maps a front's name to "up" or to a word why it is down."""
+    """What ``/healthz`` and ``/readyz`` tell. ``fronts`` maps a front's name to "up", "unreachable" or "ended: why"."""
 
     def __init__(self) -> None:
         self.engine: EngineState = "loading"
         self.fronts: dict[str, str] = {}
+
+    def front(self, name: str) -> Callable[[str], None]:
+        """What a front reports to how it is."""
+
+        def report(state: str) -> None:
+            self.fronts[name] = state
+
+        return report
 
     @property
     def ready(self) -> bool:

@@ -18,8 +18,11 @@ from types import TracebackType
 from typing import Any, Literal, TextIO
 
 OURS = ("bots", "core", "config")
-LIBRARIES = {"discord": logging.INFO, "telegram": logging.INFO, "sqlalchemy": logging.WARNING}
-"""Libraries whose INFO is worth reading, or that set a level of their own; all others take the root's WARNING."""
+LIBRARIES = {"discord": logging.INFO, "telegram": logging.CRITICAL, "sqlalchemy": logging.WARNING}
+"""Libraries whose INFO is worth reading, or that need a level of their own; all others take the root's WARNING.
+
+python-telegram-bot writes tracebacks of what its callers handle, and whole updates where it cannot read one.
+"""
 SHORTEST_SECRET = 6
 """Shorter values are not masked: that would blank ordinary words."""
 

@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bots.channel import Channel, ChannelError, Gone, Lost, RetryAfter, Unchanged, Unreachable
+from bots.channel import Channel, ChannelError, FillsFiles, Gone, Lost, RetryAfter, Unchanged, Unreachable
 from bots.pacing import Kind, Pace, Pacing, Rate, Slot
 from bots.splitting import Part
-from bots.view import Button, View, final_view, interrupted_view, waiting_view
+from bots.view import Button, File, View, final_view, interrupted_view, waiting_view
 from bots.wording import Say
 from core.errors import ConchError
 from core.events import Queued
@@ -310,10 +310,25 @@ class _Showing:
         kept = len(view.parts)
         if view.file is not None:
             kept = self._max_parts + 1
-            if not self._ref(self._max_parts):
-                file = view.file
-                return _Call(lambda: self._channel.send_file(file.name, file.data, file.caption), self._max_parts)
+            if call := self._filing(view.file):
+                return call
         return self._clearing(kept, count)
+
+    def _filing(self, file: File) -> _Call | None:
+        """The file below the last message: reserved and filled like those, where the platform can do that."""
+        channel, number = self._channel, self._max_parts
+        ref, shows = self._ref(number), (Part(file.caption), ())
+        if not isinstance(channel, FillsFiles):
+            return None if ref else _Call(lambda: self._channel.send_file(file.name, file.data, file.caption), number)
+        if not ref:
+            return _Call(lambda: self._channel.send(self._channel.split("…")[0], ()), number)
+        if self._drawn.get(number) == shows:
+            return None
+
+        async def fill() -> None:
+            await channel.fill_file(ref, file.name, file.data, file.caption)
+
+        return _Call(fill, number, shows)
 
     def _reserving(self, number: int, view: View) -> _Call:
         """A placeholder: what is true before the first word, or that there is more to come."""

@@ -7,10 +7,12 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from telegram import Bot, BotCommand, Update
 from telegram.error import InvalidToken, TelegramError
@@ -18,7 +20,8 @@ from telegram.ext import Updater
 
 from bots.commands import NAMES, CommandOptions, Commands
 from bots.fronts import UP, Down, Ended, Report, kept_up
-from bots.telegram_front import CLOSING_SECONDS, OFFICIAL, Front
+from bots.telegram_channel import Rates
+from bots.telegram_front import OFFICIAL, Front
 from bots.telegram_intake import Intake, Manners
 from bots.telegram_names import Names
 from bots.telegram_polling import PollingRequest, Request, UpdateQueue, Watch, is_readable
@@ -32,6 +35,8 @@ HOOK = "telegram"
 """The name of our hook on the page's server."""
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 POLL_SECONDS = 10
+ENDING_SECONDS = 2.0
+"""How long a connection may take to end; what Telegram was not told, it delivers again."""
 CONNECTIONS = 256
 SECRET_HEADER = "x-telegram-bot-api-secret-token"
 
@@ -51,6 +56,9 @@ class TelegramOptions:
     language: str = ""
     everything: frozenset[int] = frozenset()
     retention_days: int = 0
+    drafts: bool = False
+    rich: bool = False
+    rates: Rates = Rates()  # noqa: RUF009  # frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +86,18 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
     watch = Watch(report, say)
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(_bot(options, watch, say))
-        front = Front(bot, chat, ground.wording, options.api)
+        front = Front(bot, chat, ground.wording, options.api, options.rates)
         stack.push_async_callback(front.close)
         intake = _intake(ground, options, bot, front)
         await intake.load()
         for reply in await chat.unfinished(front.names.prefix):
             front.follow(reply)
         front.start(_menu(bot, ground, front.names), "menu")
-        updates = _hooked(bot, options, ground.hooks, intake) if options.webhook else _polled(bot, watch, intake)
+        updates = (
+            _hooked(bot, options, ground.hooks, intake)
+            if options.webhook
+            else _polled(bot, watch, intake, options.rates.patience)
+        )
         try:
             await stack.enter_async_context(updates)
         except InvalidToken:
@@ -115,7 +127,9 @@ async def _bot(options: TelegramOptions, watch: Watch, say: Say) -> AsyncIterato
         base_url=f"{options.api}/bot",
         base_file_url=f"{options.api}/file/bot",
         request=Request(connection_pool_size=CONNECTIONS, pool_timeout=5.0, read_timeout=12.0, write_timeout=12.0),
-        get_updates_request=PollingRequest(watch, connection_pool_size=1, read_timeout=5.0),
+        get_updates_request=PollingRequest(
+            watch, connection_pool_size=2, pool_timeout=5.0, read_timeout=min(5.0, options.rates.patience)
+        ),
     )
     try:
         try:
@@ -126,13 +140,11 @@ async def _bot(options: TelegramOptions, watch: Watch, say: Say) -> AsyncIterato
             raise Down(type(failure).__name__) from None
         yield bot
     finally:
-        with suppress(TelegramError, TimeoutError):
-            async with asyncio.timeout(CLOSING_SECONDS):
-                await bot.shutdown()
+        await _ended(bot.shutdown())
 
 
 @asynccontextmanager
-async def _polled(bot: Bot, watch: Watch, intake: Intake) -> AsyncIterator[None]:
+async def _polled(bot: Bot, watch: Watch, intake: Intake, patience: float) -> AsyncIterator[None]:
     """Updates that we ask for."""
 
     async def take(update: Update) -> None:
@@ -141,7 +153,7 @@ async def _polled(bot: Bot, watch: Watch, intake: Intake) -> AsyncIterator[None]
     updater = Updater(bot, UpdateQueue(take))
     await updater.initialize()
     await updater.start_polling(
-        timeout=timedelta(seconds=POLL_SECONDS),
+        timeout=timedelta(seconds=min(POLL_SECONDS, math.ceil(patience))),
         bootstrap_retries=0,
         allowed_updates=ALLOWED_UPDATES,
         error_callback=lambda failure: log.debug("asking for updates failed: %s", type(failure).__name__),
@@ -149,9 +161,18 @@ async def _polled(bot: Bot, watch: Watch, intake: Intake) -> AsyncIterator[None]
     try:
         yield
     finally:
-        with suppress(TelegramError, TimeoutError):
-            async with asyncio.timeout(CLOSING_SECONDS):
-                await updater.stop()
+        await _ended(updater.stop())
+
+
+async def _ended(work: Coroutine[Any, Any, None]) -> None:
+    """Do it, but not for long: PTB waits on where it is told to stop, and goes on where it is cancelled."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task}, timeout=ENDING_SECONDS)
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=ENDING_SECONDS / 10)
+    if not task.cancelled() and (failure := task.exception()):
+        log.debug("Telegram was left with an error: %s", type(failure).__name__)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputFile,
+    InputMediaDocument,
     LinkPreviewOptions,
     Message,
     MessageEntity,
@@ -38,13 +40,8 @@ T = TypeVar("T")
 os.environ.setdefault("PTB_TIMEDELTA", "true")  # else PTB warns of its own future whenever it makes a RetryAfter
 
 CALL_SECONDS = 15.0
-"""After so long nobody waits for an answer of Telegram's any more; the call may have arrived."""
+"""After so long a call counts as lost; it may have arrived."""
 CAPTION_LIMIT = 1024
-CALLS_PER_SECOND = 25
-"""Over all chats: Telegram allows about 30, counted where the calls arrive."""
-PRIVATE = Rate(interval=1.0, typing=5.0, opening=True)
-GROUP = Rate(interval=1.0, preview=5.0, line=10.0, typing=math.inf, calls_per_minute=19, previews_per_minute=12)
-"""Telegram allows 20 calls a minute in a group, edits and typing among them, counted where they arrive."""
 CHATS_REMEMBERED = 10_000
 
 _UNCHANGED = "message is not modified"
@@ -71,21 +68,37 @@ _GONE = (
 """What Telegram says of messages and chats that are no more, or not ours to write in; it has no codes for these."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How often Telegram lets itself be called; it counts where the calls arrive, so a little less often than that.
+
+    It allows about a call a second in a private chat, where short bursts pass; 20 a minute in a group, edits and typing
+    among them; 30 a second ``over_all``. ``patience``: seconds after which nobody waits for a call any more.
+    """
+
+    private: Rate = Rate(interval=1.0, typing=5.0, opening=True)  # noqa: RUF009  # frozen
+    group: Rate = Rate(  # noqa: RUF009  # likewise
+        interval=1.0, preview=5.0, line=10.0, typing=math.inf, calls_per_minute=19, previews_per_minute=12
+    )
+    over_all: int = 25
+    patience: float = CALL_SECONDS
+
+
 class Calls:
     """Calls of the Bot API: bounded in time, with errors that the house knows, in chats that may have moved."""
 
-    def __init__(self, bot: Bot, migrated: Callable[[int, int], Awaitable[None]]) -> None:
+    def __init__(self, bot: Bot, migrated: Callable[[int, int], Awaitable[None]], rates: Rates) -> None:
         """``migrated`` is told when a group has become a supergroup with another id."""
         self.bot = bot
-        self._migrated = migrated
+        self._migrated, self._rates = migrated, rates
         self._moved: dict[int, int] = {}
         self._newest: OrderedDict[int, int] = OrderedDict()
-        self._pacing = Pacing(CALLS_PER_SECOND)
+        self._pacing = Pacing(rates.over_all)
 
     async def __call__(self, work: Coroutine[Any, Any, T], chat: int) -> T:
         """What the call gives. Raises ChannelError, TimeoutError."""
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(self._rates.patience):
                 return await work
         except ChatMigrated as moved:
             await self.move(chat, moved.new_chat_id)
@@ -95,7 +108,7 @@ class Calls:
 
     def pace(self, chat: int) -> Pace:
         """The budget of a chat; groups have negative ids."""
-        return self._pacing.chat(str(chat), GROUP if chat < 0 else PRIVATE)
+        return self._pacing.chat(str(chat), self._rates.group if chat < 0 else self._rates.private)
 
     def chat(self, chat: int) -> int:
         """Where a chat is by now."""
@@ -173,7 +186,7 @@ class TelegramChannel:
             await self._edit(ref, Part(part.text), buttons)
 
     async def delete(self, ref: str) -> None:
-        await self._call(self._bot.delete_message(self._chat, message_of(ref)))
+        await self._call(self._bot.delete_message(self._chat, self._number(ref)))
 
     async def send_file(self, name: str, data: bytes, caption: str) -> str:
         sent = self._bot.send_document(
@@ -183,6 +196,10 @@ class TelegramChannel:
             message_thread_id=self._place.topic,
         )
         return self._placed(await self._call(sent))
+
+    async def fill_file(self, ref: str, name: str, data: bytes, caption: str) -> None:
+        file = InputMediaDocument(InputFile(data, filename=name, attach=True), caption=caption[:CAPTION_LIMIT])
+        await self._call(self._bot.edit_message_media(file, self._chat, self._number(ref)))
 
     async def typing(self) -> None:
         await self._call(self._bot.send_chat_action(self._chat, ChatAction.TYPING, message_thread_id=self._place.topic))
@@ -213,7 +230,7 @@ class TelegramChannel:
             self._bot.edit_message_text(
                 part.text,
                 self._chat,
-                message_of(ref),
+                self._number(ref),
                 entities=_entities(part),
                 reply_markup=self._keyboard(buttons),
                 link_preview_options=LinkPreviewOptions(is_disabled=True),
@@ -222,6 +239,13 @@ class TelegramChannel:
 
     async def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return await self._calls(work, self._place.chat)
+
+    def _number(self, ref: str) -> int:
+        """The message's number. Raises Lost where it was in a group that has moved since."""
+        chat, number = message_of(ref)
+        if chat != self._chat:
+            raise Lost
+        return number
 
     def _placed(self, message: Message) -> str:
         self._calls.saw(message.chat.id, message.message_id)

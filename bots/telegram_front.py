@@ -18,7 +18,7 @@ from bots.attachments import LIMIT, Unreadable, check_size, fetch, text_of
 from bots.channel import ChannelError, Gone, Unreachable
 from bots.commands import Outcome
 from bots.streaming import show
-from bots.telegram_channel import Calls, TelegramChannel
+from bots.telegram_channel import Calls, Rates, TelegramChannel
 from bots.telegram_intake import CHOICE, Speaker
 from bots.telegram_names import PREFIX, Names, Place
 from bots.wording import Wording
@@ -29,9 +29,10 @@ from core.reply import Reply
 log = logging.getLogger(__name__)
 
 OFFICIAL = "https://api.telegram.org"
-CLOSING_SECONDS = 5.0
-"""How long an end waits for what is being shown, after the answers themselves have been waited for."""
-TRIES = 5
+RETRY_SECONDS = 5.0
+FIRST_BACK_OFF = 0.25
+"""Seconds before a sentence is told, or a file fetched, again: doubled each time."""
+TRIES = 6
 MOST_TOLD = 5
 """Sentences that wait to be told in one chat; more are dropped: somebody plays with us."""
 TEXT_LIMIT = 4096
@@ -40,12 +41,13 @@ TEXT_LIMIT = 4096
 class Front:
     """What one bot shows: answers and sentences, each as a task of its own."""
 
-    def __init__(self, bot: Bot, chat: Chat, wording: Wording, api: str = OFFICIAL) -> None:
+    def __init__(self, bot: Bot, chat: Chat, wording: Wording, api: str, rates: Rates) -> None:
         """``api`` is the Bot API server's address."""
         self.names = Names(bot.id)
         self._bot, self._chat, self._wording, self._api = bot, chat, wording, api
-        self._calls = Calls(bot, self._move)
+        self._calls, self._patience = Calls(bot, self._move, rates), rates.patience
         self._tasks: set[asyncio.Task[None]] = set()
+        self._fetching: set[asyncio.Task[None]] = set()
         self._shown: dict[int, asyncio.Task[None]] = {}
         self._telling: dict[int, int] = {}
 
@@ -57,9 +59,11 @@ class Front:
         return task
 
     async def close(self) -> None:
-        """Let what is being shown come to its end, for some seconds."""
+        """Let what is being shown come to its end, for the third of a call's patience; files are fetched next time."""
+        for task in self._fetching:
+            task.cancel()
         if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=CLOSING_SECONDS)
+            await asyncio.wait(set(self._tasks), timeout=self._patience / 3)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -76,7 +80,9 @@ class Front:
         turn = reply.turn
         try:
             if turn.incomplete:
-                self.start(self._fetch(reply), f"files of turn {turn.id}")
+                fetching = self.start(self._fetch(reply), f"files of turn {turn.id}")
+                self._fetching.add(fetching)
+                fetching.add_done_callback(self._fetching.discard)
             say = self._wording.bind(turn.language)
             await show(reply, TelegramChannel(self._calls, self.names, Place.read(turn.place), turn.id, say), say)
         finally:
@@ -94,14 +100,14 @@ class Front:
                 return await (self._chat.fail(turn, cause) if cause else self._chat.attach(turn, texts))
             except (ConchError, OSError) as failure:
                 log.error("the files of turn %d are not stored yet: %s", turn, failure)
-            await asyncio.sleep(CLOSING_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _text(self, source: str) -> str:
         for tries in range(TRIES):
             try:
                 return text_of(await self._bytes(source))
-            except Unreachable:
-                await asyncio.sleep(2.0**tries)
+            except (Unreachable, OSError):
+                await asyncio.sleep(FIRST_BACK_OFF * 2.0**tries)
             except ChannelError:
                 break
         raise Unreadable("file_unreadable")
@@ -115,7 +121,7 @@ class Front:
             if self._api == OFFICIAL:
                 raise Unreadable("file_unreadable")
             return await asyncio.to_thread(_read, Path(path))
-        async with httpx.AsyncClient(timeout=12.0) as client:
+        async with httpx.AsyncClient(timeout=self._patience) as client:
             return await fetch(client, path, (urlsplit(self._api).hostname or "",))
 
     def tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None = None) -> None:
@@ -146,7 +152,7 @@ class Front:
                     return
                 instead_of = None
             except (ChannelError, OSError):
-                await asyncio.sleep(2.0**tries)
+                await asyncio.sleep(FIRST_BACK_OFF * 2.0**tries)
         log.warning("a sentence was not told: Telegram did not take it")
 
     async def _say(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> None:

@@ -71,6 +71,7 @@ class Names:
         return f"{self.prefix}cb:{callback}"
 
 
-def message_of(ref: str) -> int:
-    """The message that a ref of ours names."""
-    return int(ref.rpartition(":")[2])
+def message_of(ref: str) -> tuple[int, int]:
+    """Chat and message that a ref of ours names."""
+    _, _, chat, message = ref.split(":")
+    return int(chat), int(message)

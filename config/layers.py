@@ -157,7 +157,7 @@ def _unknown(key: str, known: Known, origin: str) -> str:
         inside = [
             name.split(".")[1] for name in known if name.startswith(f"{section}.") and name not in TOKEN_VARIABLES
         ]
-        has = f"[{section}] knows {', '.join(inside)}" if inside else f"[{section}] has no settings"
+        has = f"[{section}] knows {', '.join(inside)}"
     elif section in _sections(known):
         has = f"{section} is a table: write [{section}] and its settings below"
     else:

@@ -49,6 +49,8 @@ Count = Annotated[int, Field(strict=True, ge=0)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
 Flag = Annotated[bool, Field(strict=True)]
 Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+WEB_ADDRESS = r"^https?://[A-Za-z0-9.:\[\]\-]+$"
+TelegramGroup = Annotated[str, StringConstraints(pattern=r"^telegram:-[0-9]+$")]
 Person = Annotated[str, StringConstraints(pattern=r"^(web|console|telegram|discord):\S+$")]
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?(:[0-9]{1,5})?$")]
 Network = Annotated[str, AfterValidator(_network)]
@@ -140,6 +142,19 @@ class TelegramSettings(Section):
     """Telegram. Without a token it does not run."""
 
     token: SecretStr | None
+    open: Flag
+    answer_all: Annotated[
+        tuple[TelegramGroup, ...], Field(description='a list of groups such as ["telegram:-1001234567"]')
+    ]
+    api: Annotated[
+        str, Field(pattern=WEB_ADDRESS, description='an address without a path, such as "http://127.0.0.1:8081"')
+    ]
+    webhook: Annotated[
+        str,
+        Field(pattern=rf"{WEB_ADDRESS}|^$", description='the page\'s own address, such as "https://chat.example.org"'),
+    ]
+    drafts: Flag
+    rich: Flag
 
 
 class DiscordSettings(Section):
@@ -322,6 +337,11 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(
             f"{named('engine.max_tokens', longest)}, but it must be less than engine.context_window, "
             f"which is {window} ({settings.origin['engine.context_window']})."
+        )
+    if settings.telegram.webhook and not settings.web.enabled:
+        raise SettingsError(
+            f"telegram.webhook is set ({settings.origin['telegram.webhook']}), but the page, whose server would "
+            f"receive what Telegram brings, is switched off: web.enabled ({settings.origin['web.enabled']})."
         )
     if 0 < day < longest:
         raise SettingsError(

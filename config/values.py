@@ -45,13 +45,15 @@ def options(settings: Settings) -> Options:
 
 def people(settings: Settings) -> People:
     """Who may speak, and who owns. Discord is open to whoever meets the bot there, until somebody there is named."""
-    named = any(name.startswith("discord:") for name in settings.allowed)
+    open_to = ["web", "console", *(["telegram"] if settings.telegram.open else [])]
+    if not any(name.startswith("discord:") for name in settings.allowed):
+        open_to.append("discord")
     return People(
         owners=settings.owners,
         allowed=settings.allowed,
         exempt=settings.exempt,
         blocked=settings.blocked,
-        open_to=("web", "console", *(() if named else ("discord",))),
+        open_to=open_to,
     )
 
 

@@ -80,9 +80,14 @@ async def test_nobody_is_sent_on() -> None:
     assert await refused(client(moved, follow=True)) == "file_unreadable"
 
 
-async def test_what_goes_wrong_on_the_way_is_one_word() -> None:
+async def test_a_fault_on_the_way_may_pass_and_tells_no_secret() -> None:
     def broken(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("no route to bot12345:secret")
 
-    assert await refused(httpx.AsyncClient(transport=httpx.MockTransport(broken))) == "file_unreadable"
+    for transport in (httpx.MockTransport(broken), httpx.MockTransport(lambda request: httpx.Response(502))):
+        async with httpx.AsyncClient(transport=transport) as browser:
+            with pytest.raises(ConnectionError) as fault:
+                await fetch(browser, "https://files.example/bot12345:secret/a", {"files.example"})
+            assert "secret" not in repr(fault.value)
+            assert fault.value.__cause__ is None
     assert await refused(client(httpx.Response(404))) == "file_unreadable"

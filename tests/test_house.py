@@ -22,12 +22,12 @@ NAMES = [str(file.relative_to(ROOT)) for file in FILES]
 
 MODEL = {"torch", "transformers", "accelerate", "bitsandbytes", "gguf", "safetensors"}
 """Libraries of the model: only under core/local, and never imported by importing a module."""
-FRONTS = ("web", "discord_bot", "telegram_bot", "console")
+FRONTS = ("web", "discord_bot", "telegram", "console")
 """A front is the module of this name and those whose names begin with it and an underscore."""
 LIBRARIES = {
     "discord": ("bots/discord_bot*",),
     "aiohttp": ("bots/discord_bot*",),
-    "telegram": ("bots/telegram_bot*",),
+    "telegram": ("bots/telegram_*",),
     "starlette": ("bots/web*",),
     "uvicorn": ("bots/web*",),
     "rich": ("bots/console*", "bots/terminal.py", "bots/loading.py", "bots/app.py"),

@@ -123,6 +123,9 @@ help =
     /forget – delete everything kept about you
 
     Edit your question and I answer it again. What I say can be wrong; check what matters.
+help-telegram =
+    In a group, mention me or reply to one of my answers. A text file with a question is read as part of it.
+    Telegram does not tell bots when a message is deleted: use /undo or /forget.
 unknown-command = There is no command { $command }. /help lists them.
 new-done = A new conversation. What do you want to know?
 nothing-to-stop = No answer is running.
@@ -175,6 +178,7 @@ file-read = I read the whole file { $name }.
 file-read-part = I read the first { $percent } % of the file { $name }; more does not fit.
 file-too-big = That file is too big. I read text files up to 64 kB.
 kind-unknown = I can read text and text files only.
+album = I can read one text file at a time. Please send them one by one.
 mention-me = I cannot see the text of this message. Mention me, or leave the reply's ping on.
 
 ## The owner's words
@@ -188,6 +192,8 @@ admin-denied = Blocked: { $who }
 admin-claimed = You are the owner now.
 admin-code-wrong = That code is not valid.
 admit-code = I do not know you yet. Give this code to the person who runs this bot: { $code }
+admit-group = I do not know this group yet. Give this code to the person who runs this bot: { $code }
+group-welcome = Hello! Mention { $name } or reply to one of my answers, and I answer. /help tells the rest.
 admin-nobody = I know nobody by { $who }. Give me the code that I gave them, or their numeric id.
 admin-stats =
     Running: { $running } of { $slots } at once, waiting: { $waiting }

@@ -121,7 +121,11 @@ console-stopping = { $count ->
     [one] Stopping: one answer is still running. Ctrl-C again ends at once; what is not finished is answered at the next start.
    *[other] Stopping: { $count } answers are still running. Ctrl-C again ends at once; what is not finished is answered at the next start.
 }
-console-no-front = A token for { $name } is set, but this version of Conch has no { $name } front yet.
+telegram-listening = Telegram: { $name } is there.
+telegram-claim = Nobody owns this Conch yet. Whoever opens this link on Telegram first and presses Start does: { $link }
+telegram-token-wrong = Telegram refuses TELEGRAM_BOT_TOKEN. Copy it again from @BotFather, or unset it to run without Telegram.
+telegram-revoked = Telegram does not know the bot's token any more. Set the new one of @BotFather as TELEGRAM_BOT_TOKEN and start Conch again.
+telegram-used-twice = Another program uses the same bot token. Stop that one, or get a token of its own for each from @BotFather, and start Conch again.
 
 ## conch chat
 

@@ -113,6 +113,9 @@ help =
     /forget – 저장된 내 정보 모두 삭제
 
     질문을 수정하면 다시 답합니다. 답이 틀릴 수 있으니 중요한 내용은 확인해 주세요.
+help-telegram =
+    그룹에서는 저를 멘션하거나 제 답변에 답장해 주세요. 질문과 함께 보낸 텍스트 파일도 읽습니다.
+    텔레그램은 메시지가 삭제되어도 봇에게 알려 주지 않습니다. /undo나 /forget을 사용해 주세요.
 unknown-command = { $command } 명령은 없습니다. /help에서 목록을 볼 수 있어요.
 new-done = 새 대화를 시작합니다. 무엇이 궁금하세요?
 nothing-to-stop = 진행 중인 답변이 없습니다.
@@ -150,6 +153,7 @@ file-read = 파일 { $name } 전체를 읽었습니다.
 file-read-part = 파일 { $name }의 앞부분 { $percent }%를 읽었습니다. 그 이상은 들어가지 않습니다.
 file-too-big = 파일이 너무 큽니다. 64kB까지의 텍스트 파일을 읽을 수 있습니다.
 kind-unknown = 글과 텍스트 파일만 읽을 수 있습니다.
+album = 텍스트 파일은 한 번에 하나씩 읽을 수 있습니다. 따로따로 보내 주세요.
 mention-me = 이 메시지의 내용을 볼 수 없습니다. 저를 멘션하거나 답장 알림을 켜 주세요.
 
 ## 운영자용
@@ -163,6 +167,8 @@ admin-denied = 차단함: { $who }
 admin-claimed = 이제 운영자가 되셨습니다.
 admin-code-wrong = 올바르지 않은 코드입니다.
 admit-code = 아직 등록되지 않은 분입니다. 봇 운영자에게 이 코드를 알려 주세요: { $code }
+admit-group = 아직 등록되지 않은 그룹입니다. 봇 운영자에게 이 코드를 알려 주세요: { $code }
+group-welcome = 안녕하세요! { $name }을(를) 멘션하거나 제 답변에 답장하시면 답해 드립니다. 자세한 안내는 /help.
 admin-nobody = { $who }에 해당하는 사람을 모릅니다. 제가 드린 코드나 숫자 ID를 알려 주세요.
 admin-stats =
     답변 중: { $running }건(동시에 { $slots }건까지), 대기: { $waiting }건

@@ -113,6 +113,9 @@ help =
     /forget – 删除您的全部数据
 
     修改问题后我会重新回答。我的回答可能有误，重要内容请自行核对。
+help-telegram =
+    在群组里，请提及我或回复我的回答。随问题发来的文本文件我也会读。
+    Telegram 不会告诉机器人消息被删除，请使用 /undo 或 /forget。
 unknown-command = 没有 { $command } 这个命令。/help 会列出所有命令。
 new-done = 新对话开始了。您想问什么？
 nothing-to-stop = 没有正在进行的回答。
@@ -150,6 +153,7 @@ file-read = 文件 { $name } 已全部读完。
 file-read-part = 读了文件 { $name } 的前 { $percent }%，再多就放不下了。
 file-too-big = 文件太大。我能读不超过 64 kB 的文本文件。
 kind-unknown = 我只能读文字和文本文件。
+album = 我一次只能读一个文本文件，请逐个发送。
 mention-me = 我看不到这条消息的内容。请提及我，或打开回复提醒。
 
 ## 管理者
@@ -163,6 +167,8 @@ admin-denied = 已禁止：{ $who }
 admin-claimed = 您现在是管理者了。
 admin-code-wrong = 这个代码无效。
 admit-code = 我还不认识您。请把这个代码交给机器人的管理者：{ $code }
+admit-group = 我还不认识这个群组。请把这个代码交给机器人的管理者：{ $code }
+group-welcome = 大家好！提及 { $name } 或回复我的回答，我就会回答。更多说明见 /help。
 admin-nobody = 我不认识 { $who }。请告诉我发给对方的代码，或对方的数字 ID。
 admin-stats =
     正在回答：{ $running } 个（同时最多 { $slots } 个），等待：{ $waiting } 个

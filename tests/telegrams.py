@@ -1,0 +1,103 @@
+"""A whole core with the Telegram front, connected to a Bot API server of ours; what a person can see is asked there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bots.pacing import Rate
+from bots.telegram_bot import Ground, Hook, TelegramOptions, connect
+from bots.telegram_channel import Rates
+from bots.wording import Wording
+from core.limits import Limits
+from core.people import People
+from tests.botapi.floods import Rules
+from tests.botapi.server import Server, bot_api
+from tests.botapi.spec import find
+from tests.botapi.world import Json, Person, Room, World
+from tests.fakes import SteppedEngine
+from tests.houses import NO_LIMITS, House, house
+
+WORDING = Wording(Path(__file__).parents[1] / "config" / "locales")
+SAY = WORDING.bind("en")
+QUICK = Rates(Rate(interval=0.0, typing=5.0, opening=True), Rate(interval=0.0, typing=5.0), over_all=0)
+"""No waiting between two calls, where a test is not about that."""
+NO_FLOOD = Rules(per_second=1e6, burst=1e6, per_minute=10**6, over_all=10**6)
+OPEN = ("web", "telegram")
+needs_spec = pytest.mark.skipif(find() is None, reason="the Bot API's description does not lie beside the checkout")
+
+
+@dataclass
+class Stage:
+    """What a test talks to. ``said`` is what the host reads, ``states`` what the front reported of itself."""
+
+    server: Server
+    home: House
+    said: list[str] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+    hooks: dict[str, Hook] = field(default_factory=dict)
+
+    @property
+    def world(self) -> World:
+        return self.server.world
+
+    def room(self, person: Person) -> Room:
+        """The private chat with a person."""
+        return self.world.rooms[person.id]
+
+    async def shown(self, room: Room, *texts: str) -> list[Json]:
+        """The bot's messages, once the newest of them read like this, in order and with the last one finished."""
+        await self.world.until(lambda: self._reads(room, texts))
+        return room.of_bot()[-len(texts) :]
+
+    def _reads(self, room: Room, texts: tuple[str, ...]) -> bool:
+        newest = room.of_bot()[-len(texts) :]
+        waits = newest and "Stop" in labels(newest[-1])
+        return [message.get("text", message.get("caption")) for message in newest] == list(texts) and not waits
+
+
+def labels(message: Json) -> list[str]:
+    """What the buttons under a message say."""
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    return [button["text"] for row in rows for button in row]
+
+
+def options(server: Server, **changes: Any) -> TelegramOptions:
+    """A bot of that server."""
+    return TelegramOptions(server.api.token, **{"api": server.address, "rates": QUICK, **changes})
+
+
+@asynccontextmanager
+async def connected(server: Server, home: House, **changes: Any) -> AsyncIterator[Stage]:
+    """The front on a server and a core that are there already."""
+    stage = Stage(server, home)
+    ground = Ground(home.chat, home.store, WORDING, stage.hooks, SAY, stage.said.append)
+    async with connect(ground, options(server, **changes), stage.states.append):
+        yield stage
+
+
+@asynccontextmanager
+async def stage(
+    folder: Path,
+    *,
+    people: People | None = None,
+    privacy: bool = True,
+    rules: Rules = NO_FLOOD,
+    limits: Limits = NO_LIMITS,
+    engine: SteppedEngine | None = None,
+    front: Mapping[str, Any] | None = None,
+    **core: Any,
+) -> AsyncIterator[Stage]:
+    """Everything, from an empty world; at the end nothing must have been asked of the API that is not in it."""
+    async with bot_api(privacy=privacy, rules=rules) as server:
+        async with (
+            house(folder, people=people or People(open_to=OPEN), limits=limits, engine=engine, **core) as home,
+            connected(server, home, **(front or {})) as made,
+        ):
+            yield made
+        assert server.api.wrongs == []
