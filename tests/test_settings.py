@@ -130,7 +130,7 @@ WRONG_FILES = {
     "data_dir = 3": ["data_dir is 3", "text"],
     "[telegram]\ntoken = 'x'": ["line 2", "does not belong in this file", "TELEGRAM_BOT_TOKEN_FILE"],
     "[telegram]\nname = 'x'": ["[telegram] knows open, answer_all"],
-    "[discord]\nname = 'x'": ["[discord] has no settings"],
+    "[discord]\nname = 'x'": ["[discord] knows message_content"],
     "[telegram]\nanswer_all = ['telegram:5']": ['contains "telegram:5"', "telegram:-1001234567"],
     "[telegram]\napi = 'https://x/y'": ["telegram.api is", "an address without a path"],
     "[web]\nenabled = false\n[telegram]\nwebhook = 'https://x.example'": ["telegram.webhook", "web.enabled"],
