@@ -152,6 +152,24 @@ def saying(text: str) -> Callable[[Engine], Engine]:
 
 
 @asynccontextmanager
+async def at_the_beach(
+    town: Town, home: House, *, wait: bool = True, timing: Timing = QUICK, **options: Any
+) -> AsyncIterator[Beach]:
+    """The front on a town, which must be listening, and on a core that is there already."""
+    town.point()
+    chosen = DiscordOptions(**{"token": town.server.world.token, **options})
+    states: list[str] = []
+    notes: list[str] = []
+    async with connect(
+        home.chat, home.store, WORDING, chosen, say=SAY, report=states.append, notify=notes.append, timing=timing
+    ) as front:
+        conch = Beach(town, home, front, states, notes)
+        if wait:
+            await conch.until(lambda: "up" in states and not front._guilds, speak=False)
+        yield conch
+
+
+@asynccontextmanager
 async def beach(
     folder: Path,
     town: Town,
@@ -163,26 +181,10 @@ async def beach(
     **core: Any,
 ) -> AsyncIterator[Beach]:
     """A Conch on ``folder``, connected to the town, which must be listening."""
-    town.point()
     admitted = people or People(open_to=("discord", "web"))
-    chosen = DiscordOptions(**{"token": town.server.world.token, **(options or {})})
-    states: list[str] = []
-    notes: list[str] = []
     async with house(folder, people=admitted, **core) as home:
         await admitted.load(home.store)
         await home.chat.resume(["discord:"])
-        async with connect(
-            home.chat,
-            home.store,
-            WORDING,
-            chosen,
-            say=SAY,
-            report=states.append,
-            notify=notes.append,
-            timing=timing,
-        ) as front:
-            conch = Beach(town, home, front, states, notes)
-            if wait:
-                await conch.until(lambda: "up" in states and not front._guilds, speak=False)
+        async with at_the_beach(town, home, wait=wait, timing=timing, **(options or {})) as conch:
             yield conch
             await home.chat.drain(0)
