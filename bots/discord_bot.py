@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 SHOW_SECONDS = 5.0
 """How long the end waits for what is being shown."""
 WELL_SECONDS = 60.0
+BURSTS = 5
+"""Of a second's calls: all at once, a moment's delay on the way would put two seconds' calls into one."""
 PARTS_WITHOUT_FILES = 50
 """Messages of one answer where the bot may not send files: every word has to come somehow."""
 READERS = 4
@@ -93,7 +95,8 @@ async def connect(
     for whoever started it: the address that invites the bot, and which permission is missing where.
     """
     calls, clock = Calls(timing.call), timing.clock
-    link = Link(calls, Pacing(timing.calls_per_second), timing.rate, clock, clock())
+    pacing = Pacing(timing.calls_per_second / BURSTS, 1 / BURSTS)
+    link = Link(calls, pacing, timing.rate, clock, clock())
     front = DiscordFront(Desk(chat, wording, options, link), marks, say, notify, timing)
     try:
         async with kept_up("discord", front.session, report, first_back_off=timing.back_off):

@@ -90,9 +90,9 @@ class Beach:
     def engine(self) -> SteppedEngine:
         return self.home.engine
 
-    async def until(self, true: Callable[[], object], *, speak: bool = True) -> None:
+    async def until(self, true: Callable[[], object], *, speak: bool = True, seconds: float = SECONDS) -> None:
         """Returns when something is so; the engine says a word now and then meanwhile."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             while not true():
                 if speak:
                     self.engine.step()

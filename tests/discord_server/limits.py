@@ -49,7 +49,7 @@ class Limits:
     routes: dict[tuple[str, str], Limit] = field(default_factory=lambda: dict(DEFAULTS))
     others: Limit = OTHERS
     everywhere: Limit = EVERYWHERE
-    refused: int = 0
+    refused: list[str] = field(default_factory=list)
     calls: int = 0
     wrongs: list[str] = field(default_factory=list)
     _buckets: dict[tuple[str, str, str], _Bucket] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Limits:
         while self._recent and self._recent[0] <= now - self.everywhere.seconds:
             self._recent.popleft()
         if len(self._recent) >= self.everywhere.calls and not template.startswith(("/interactions", "/webhooks")):
-            self.refused += 1
+            self.refused.append("everywhere")
             return Verdict({"X-RateLimit-Global": "true"}, self._recent[0] + self.everywhere.seconds - now, True)
         bucket = self._buckets.setdefault(key, _Bucket(self.routes.get((method, template), self.others)))
         if now - bucket.began >= bucket.limit.seconds:
@@ -90,7 +90,7 @@ class Limits:
         }
         if allowed:
             return Verdict(headers)
-        self.refused += 1
+        self.refused.append(f"{method} {template}")
         self.told(method, template, major, reset_after)
         return Verdict({**headers, "X-RateLimit-Scope": "user"}, reset_after)
 
