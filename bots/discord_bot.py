@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import time
@@ -290,14 +290,14 @@ class DiscordFront:
 
     # Events.
 
-    async def connected(self) -> None:
+    async def connected(self, guilds: Sequence[discord.Guild], *, direct: bool) -> None:
         """A new session: what was said before it is read back, before what comes now is dealt with."""
-        assert self._client is not None
         self._report(UP)
-        self._guilds = {guild.id: asyncio.Event() for guild in self._client.guilds}
+        for guild in guilds:
+            self._guilds.setdefault(guild.id, asyncio.Event())
         slots = asyncio.Semaphore(READERS)
-        for channel in self.seen.direct.values():
-            self._read_back(self._client.get_partial_messageable(channel), channel, slots)
+        for channel in self.seen.direct.values() if direct else ():
+            self._read_back(self.desk.link.channel(channel), channel, slots)
 
     async def guild_there(self, guild: discord.Guild) -> None:
         """A server's channels are known."""

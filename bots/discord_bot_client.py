@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import discord
@@ -26,9 +26,10 @@ class TooManySessions(Exception):
 
 
 class Events(Protocol):
-    """What is told of a client's life and of what happens on Discord. Each returns soon."""
+    """What is told of a client's life and of what happens on Discord. A new session is that of ``guilds``, and the one
+    that gets the ``direct`` messages, or not."""
 
-    async def connected(self) -> None: ...
+    async def connected(self, guilds: Sequence[discord.Guild], *, direct: bool) -> None: ...
     async def guild_there(self, guild: discord.Guild) -> None: ...
     async def lost(self) -> None: ...
     async def resumed(self) -> None: ...
@@ -78,7 +79,7 @@ class ConchClient(discord.Client):
 
     async def on_connect(self) -> None:
         """READY: a new session, with a hole before it."""
-        await self.events.connected()
+        await self.events.connected(self.guilds, direct=True)
 
     async def on_resumed(self) -> None:
         await self.events.resumed()
@@ -114,7 +115,15 @@ class ConchClient(discord.Client):
 
 
 class ShardedClient(ConchClient, discord.AutoShardedClient):
-    """Several connections, each for its part of the servers."""
+    """Several connections, each for its part of the servers; the first has the direct messages, too."""
+
+    async def on_connect(self) -> None:
+        """Said for every shard; which it is, is said by the next."""
+
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """READY of one shard."""
+        mine = [guild for guild in self.guilds if guild.shard_id == shard_id]
+        await self.events.connected(mine, direct=shard_id == 0)
 
     async def launch_shard(self, gateway: Any, shard_id: int, *, initial: bool = False) -> None:
         """Wait without a connection until there may be one."""

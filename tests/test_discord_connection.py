@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -202,3 +203,40 @@ async def test_a_crash_loop_waits_without_a_connection(
     async with beach(tmp_path, town, wait=False) as here:
         await here.until(lambda: "many sessions were begun" in caplog.text)
         assert len(town.server.gateway.identifies) == sessions
+
+
+@pytest.mark.parametrize("shards", [2, 0])
+async def test_shards_share_the_servers_and_each_finds_its_connection_again(
+    town: Town, tmp_path: Path, shards: int
+) -> None:
+    town.server.gateway.shards = 2
+    pair = {(town.guild.id >> 22) % 2: town.guild}
+    while len(pair) < 2:  # by the millisecond in which it is made
+        await asyncio.sleep(0.001)
+        guild = town.server.world.guild("elsewhere", town.host.user)
+        guild.members[town.ann.user] = set()
+        pair[(guild.id >> 22) % 2] = guild
+    channels = [town.server.world.channel(guild, "shared") for guild in pair.values()]
+    async with beach(tmp_path, town, options={"shards": shards}) as here:
+        await here.until(lambda: len(town.server.gateway.live) == 2)
+        assert sorted(session.shard for session in town.server.gateway.live) == [(0, 2), (1, 2)]
+        for round_ in (1, 2):
+            for channel in channels:
+                town.ann.asks(channel, f"round {round_}")
+                await here.answered(channel, round_)
+            town.bob.says(town.bob.direct, f"round {round_}")
+            await here.answered(town.bob.direct, round_)
+            town.server.gateway.reconnect()
+            await here.until(lambda round_=round_: town.server.gateway.resumes == 2 * round_)
+        town.server.gateway.invalidate(resumable=False)
+        for channel in channels:
+            town.ann.asks(channel, "after the session was lost")
+            await here.answered(channel, 3)
+
+
+@pytest.mark.parametrize("shards", [2, 1])
+async def test_an_end_for_good_of_one_connection_ends_the_front(town: Town, tmp_path: Path, shards: int) -> None:
+    async with beach(tmp_path, town, options={"shards": shards}) as here:
+        await here.until(lambda: len(town.server.gateway.live) == shards)
+        await town.server.gateway.close(4004)
+        await here.until(lambda: here.states[-1] == "ended: token revoked")

@@ -81,6 +81,7 @@ class Gateway:
         self.resumes = 0
         self.repeat: Callable[[str], int] = lambda name: 1
         self.refuse = 0
+        self.shards = 1
         self.revoked = False
         self.heartbeat_seconds = HEARTBEAT_SECONDS
         self.greeting: Callable[[Line], None] | None = None
@@ -96,7 +97,7 @@ class Gateway:
         """What GET /gateway/bot tells."""
         left = 1000 - len(self.identifies)
         limit = {"total": 1000, "remaining": left, "reset_after": 86_400_000, "max_concurrency": 1}
-        return {"url": self._url(), "shards": 1, "session_start_limit": limit}
+        return {"url": self._url(), "shards": self.shards, "session_start_limit": limit}
 
     # What happens in the world.
 
