@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bots.channel import ChannelError
+from bots.channel import ChannelError, Gone, RetryAfter
 from bots.commands import CommandOptions, Commands
 from bots.discord_bot_buttons import dynamic_button, dynamic_choice
 from bots.discord_bot_calls import CALL_SECONDS, Calls
@@ -32,7 +32,7 @@ from bots.discord_bot_messages import Messages
 from bots.discord_bot_permissions import Lack, invite, lacking, sentence
 from bots.discord_bot_place import PREFIX, Names, Place, name_of
 from bots.discord_bot_private import show_alone
-from bots.fronts import FIRST_BACK_OFF, UNREACHABLE, UP, Down, Ended, Report, kept_up
+from bots.fronts import FIRST_BACK_OFF, LONGEST_BACK_OFF, UNREACHABLE, UP, Down, Ended, Report, kept_up
 from bots.pacing import Pacing, Rate
 from bots.streaming import MAX_PARTS, show
 from bots.wording import Say, Wording
@@ -343,16 +343,25 @@ class DiscordFront:
         self._reading[number] = self._begin(self._read(channel, number, slots))
 
     async def _read(self, channel: discord.abc.Messageable, number: int, slots: asyncio.Semaphore) -> None:
-        """Deal with what was said in a channel meanwhile."""
-        async with slots:
-            try:
-                async for message in said_since(self.desk.link.calls, channel, self.seen.after(number)):
-                    await self._messages.written(message, live=False)
-            except ChannelError as error:
-                log.info("a channel was not read back", extra={"why": type(error).__name__})
-            finally:
-                if self._reading.get(number) is asyncio.current_task():
-                    del self._reading[number]
+        """Deal with what was said in a channel meanwhile, however often that has to be tried."""
+        wait = FIRST_BACK_OFF
+        try:
+            while True:
+                try:
+                    async with slots:
+                        async for message in said_since(self.desk.link.calls, channel, self.seen.after(number)):
+                            await self._messages.written(message, live=False)
+                    return
+                except Gone as gone:
+                    log.info("a channel cannot be read back", extra={"why": str(gone)})
+                    return
+                except ChannelError as failure:
+                    log.warning("a channel could not be read back, tried again", extra={"why": str(failure)})
+                    await asyncio.sleep(max(failure.seconds, wait) if isinstance(failure, RetryAfter) else wait)
+                    wait = min(wait * 2, LONGEST_BACK_OFF)
+        finally:
+            if self._reading.get(number) is asyncio.current_task():
+                del self._reading[number]
 
     async def _caught_up(self, message: discord.Message) -> None:
         """What was said in this channel before has been dealt with."""
