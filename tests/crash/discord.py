@@ -35,6 +35,8 @@ MOMENTS = (
 )
 """Where on the wire a kill hits: before a request is carried out, or ("made") after that and before its answer. What is
 early comes only while the program starts."""
+REPLAYED = 0.15
+"""How many of the events are delivered twice."""
 LONG = 0.08
 """How many of the questions ask for more than one message."""
 
@@ -71,6 +73,7 @@ class Discord:
         """Discord itself."""
         server = self._server
         server.before, server.after, server.gateway.on_event = self._before, self._after, self._delivered
+        server.gateway.repeat = lambda name: 2 if self._random.random() < REPLAYED else 1
         async with server.listening(self._port):
             yield
 
