@@ -15,6 +15,7 @@ import pytest
 from tests.crash.__main__ import crash, main
 from tests.crash.program import Program
 from tests.crash.records import Book, Sent, whole
+from tests.crash.telegram import Telegram
 from tests.crash.web import Browser, Web
 
 SECONDS = 30.0
@@ -57,6 +58,25 @@ async def test_a_conch_that_does_not_know_events_again_is_seen_to_double_message
     keyless = "tests.crash.mutants", "keyless"
     verdict, _ = await crash(Web(random, answers_lost=0.6), 2, random, tmp_path, keyless, MUTANT_SECONDS)
     assert verdict.doubled > 0
+
+
+async def test_twenty_kills_half_of_them_named_on_the_wire_lose_double_and_reorder_nothing_on_telegram(
+    tmp_path: Path,
+) -> None:
+    random = Random(20)
+    verdict, _ = await crash(Telegram(random), 20, random, tmp_path)
+    assert verdict.good, "\n".join(verdict.wrongs)
+    assert verdict.kills == 20
+    assert verdict.messages >= 60
+
+
+async def test_a_bot_that_tells_telegram_before_it_commits_is_seen_to_lose_messages(tmp_path: Path) -> None:
+    random = Random(2)
+    telegram = Telegram(random)
+    telegram.moments = ("offset moved",)
+    hasty = "tests.crash.quick_telegram", "hasty"
+    verdict, _ = await crash(telegram, 1, random, tmp_path, hasty, MUTANT_SECONDS)
+    assert verdict.lost > 0
 
 
 async def test_an_answer_that_a_stop_cuts_off_is_completed_by_the_next_start(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from tests.crash.discord import Discord
 from tests.crash.judge import Verdict
 from tests.crash.platforms import Platform
 from tests.crash.program import Program
+from tests.crash.telegram import Telegram
 from tests.crash.web import Web
 
-PLATFORMS: dict[str, Callable[[Random], Platform]] = {"discord": Discord, "web": Web}
+PLATFORMS: dict[str, Callable[[Random], Platform]] = {"discord": Discord, "telegram": Telegram, "web": Web}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from itertools import chain, cycle, islice
 from random import Random
 
-from tests.crash.judge import Verdict, judge
+from tests.crash.judge import HITS_FOR_AN_APOLOGY, Verdict, judge
 from tests.crash.platforms import Client, Platform
 from tests.crash.program import Program
 from tests.crash.records import Book, Sent
@@ -99,9 +99,14 @@ def _moments(kills: int, named: Sequence[str]) -> Sequence[str]:
 
 
 async def _enough(book: Book) -> None:
-    """Returns when this life has brought some answers to their end, so that what was hit before is among them."""
+    """Returns when this life has brought some answers to their end, and those that two kills have hit among them."""
     owed, ends = MESSAGES_PER_KILL * (book.kills + 1), book.ends + ENDS_PER_LIFE
-    await book.until(lambda: sum(sent.accepted for sent in book.sent) >= owed and book.ends >= ends)
+
+    def enough() -> bool:
+        hit_twice = any(sent.hits >= HITS_FOR_AN_APOLOGY - 1 for sent in book.unanswered())
+        return book.ends >= ends and not hit_twice and sum(sent.accepted for sent in book.sent) >= owed
+
+    await book.until(enough)
 
 
 async def _come(moment: str, book: Book, random: Random) -> None:

@@ -1,0 +1,49 @@
+"""The real program with a Telegram that lets itself be called more often: else a crash run would mostly wait.
+
+``python -m tests.crash.quick_telegram hasty`` says yes to Telegram before anything is committed, as most bots do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from bots import telegram_bot
+from bots.__main__ import main
+from bots.pacing import Rate
+from bots.telegram_channel import Rates
+
+RATES = Rates(
+    private=Rate(interval=0.1, typing=5.0, opening=True),
+    group=Rate(interval=0.1, preview=0.3, line=1.0, typing=5.0),
+    over_all=100,
+)
+
+
+LATE_SECONDS = 0.3
+
+
+class HastyQueue(telegram_bot.UpdateQueue):
+    """Takes an update when there is time, like the queue between PTB's updater and its handlers."""
+
+    async def put(self, item: object) -> None:
+        self._late = asyncio.create_task(self._put_late(item))
+
+    async def _put_late(self, item: object) -> None:
+        await asyncio.sleep(LATE_SECONDS)
+        await super().put(item)
+
+
+class QuickOptions(telegram_bot.TelegramOptions):
+    """The same with these rates."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **{"rates": RATES, **named})
+
+
+if __name__ == "__main__":
+    vars(telegram_bot)["TelegramOptions"] = QuickOptions
+    if sys.argv[1:] == ["hasty"]:
+        vars(telegram_bot)["UpdateQueue"] = HastyQueue
+    sys.exit(main([]))

@@ -1,0 +1,213 @@
+"""Telegram's side of a crash run: people who write to the bot in private and in a group; judged by what its Bot API
+server has in the end.
+
+A message counts as accepted once Telegram was told that its update has come: from then on it is delivered no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import config
+from bots.wording import Wording
+from tests.botapi.floods import Rules
+from tests.botapi.methods import TOKEN
+from tests.botapi.server import Server, bot_api
+from tests.botapi.world import BOT, Json, Person, Room, World
+from tests.crash.program import Program, free_port
+from tests.crash.records import Book, Seen, Sent, State, mark
+
+NO_FLOOD = Rules(per_second=1e6, burst=1e6, per_minute=10**6, over_all=10**6)
+MOMENTS = ("delivered", "last edit", "offset moved", "placeholder", "last edit made", "part", "placeholder", "edit")
+"""Where on the wire a kill hits. A placeholder and a part are there, and their sender is not told; a last edit comes
+when the answer is whole, and is made or not."""
+LONG = 0.08
+"""How many of the questions ask for more than one message, and how many are so long that the app cuts them in two."""
+CUT = 4096
+
+
+class Telegram:
+    """A Bot API server of ours and its people, through all lives of the program."""
+
+    module = ("tests.crash.quick_telegram",)
+    moments: Sequence[str] = MOMENTS
+    early: Sequence[str] = ()
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._port = free_port()
+        self._server: Server | None = None
+        self._moment = ""
+        self._come, self._over = asyncio.Event(), asyncio.Event()
+        self.settings: Mapping[str, str] = {
+            "TELEGRAM_BOT_TOKEN": TOKEN,
+            "CONCH_TELEGRAM__API": f"http://127.0.0.1:{self._port}",
+            "CONCH_TELEGRAM__OPEN": "true",
+            "CONCH_ENGINE__DELAY": "0.002",
+            "CONCH_ENGINE__SLOTS": "2",
+            "CONCH_LIMITS__MESSAGES_PER_MINUTE": "0",
+            "CONCH_LIMITS__TOKENS_PER_DAY": "0",
+            "CONCH_QUEUE__WAITING_PER_PERSON": "50",
+        }
+
+    def words(self) -> int:
+        """How long the answer to the next question shall be."""
+        return self._random.randint(350, 370) if self._random.random() < LONG else self._random.randint(3, 25)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Telegram itself."""
+        async with bot_api(rules=NO_FLOOD, port=self._port) as self._server:
+            self._server.api.seen = self._seen
+            yield
+            if self._server.api.wrongs:
+                raise RuntimeError(f"the bot asked for what the API does not have: {self._server.api.wrongs[:3]}")
+
+    @asynccontextmanager
+    async def clients(self, program: Program, book: Book, count: int) -> AsyncIterator[Sequence[Writer]]:
+        """So many people, all in one group, and each in private."""
+        assert self._server is not None
+        world = self._server.world
+        apology = Wording(Path(config.__file__).with_name("locales"))("en", "gave-up")
+        group = world.group("Crashes")
+        writers = [
+            Writer(world.person(f"person{number}"), world, group, book, apology, self._random)
+            for number in range(count)
+        ]
+        watching = asyncio.create_task(self._watch(world, writers))
+        try:
+            yield writers
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self, world: World, writers: Sequence[Writer]) -> None:
+        while True:
+            moved = world.moved
+            for writer in writers:
+                writer.watch()
+            await moved.wait()
+
+    @asynccontextmanager
+    async def at(self, moment: str) -> AsyncIterator[None]:
+        """The block begins when the moment has come; the wire stands still until it ends."""
+        self._come, self._over, self._moment = asyncio.Event(), asyncio.Event(), moment
+        try:
+            await self._come.wait()
+            yield
+        finally:
+            self._moment = ""
+            self._over.set()
+
+    async def _seen(self, what: str, value: Mapping[str, Any]) -> None:
+        """The server tells of every request that it has carried out, or is about to."""
+        if not self._moment or not _is(self._moment, what, value):
+            return
+        lost, self._moment, over = self._moment == "last edit", "", self._over
+        self._come.set()
+        await over.wait()
+        if lost:
+            raise ConnectionResetError  # it never arrives
+
+
+class Writer:
+    """One person, in private and in the group."""
+
+    def __init__(self, person: Person, world: World, group: Room, book: Book, apology: str, random: Random) -> None:
+        self.person, self.world, self.book = person, world, book
+        self._apology, self._random = apology, random
+        self._rooms = {"private": world.rooms[person.id], "group": group}
+        self._asked: dict[str, list[int]] = {}
+        self.conversations = [f"{person.name} {kind}" for kind in self._rooms]
+
+    async def send(self, sent: Sent) -> None:
+        """Once: what Telegram has, it has, and it delivers it until it is told that it came."""
+        room = self._rooms[sent.conversation.split()[1]]
+        call = "" if room.kind == "private" else f"@{BOT['username']} "
+        if self._random.random() < LONG:
+            sent.prompt += " " + "long" * (CUT // 4)
+        text, now = f"{call}{sent.prompt}", int(self.world.clock())
+        last, numbers = 0, []
+        for start in range(0, len(text), CUT):
+            piece = text[start : start + CUT] if not start else f"{call}{text[start : start + CUT]}"
+            update, message = self.world.say(self.person, piece, room, date=now)
+            last = update or last
+            numbers.append(message["message_id"])
+        self._asked[sent.event] = numbers
+        await self.world.until(lambda: self.world.confirmed > last, 60.0)
+        self.book.accepted(sent)
+
+    async def look(self) -> list[Seen]:
+        """The chats from their beginning, each answer with all its messages. What a kill between Telegram's yes and our
+        commit may leave, one placeholder, is no answer; more of them are."""
+        seen = []
+        for sent in self._mine():
+            for shown in self._answers_to(sent):
+                text = " ".join(part.get("text", "") for part in shown)
+                seen.append((shown[0]["message_id"], Seen(sent.conversation, sent.prompt, text, self._state(shown))))
+        return [answer for _, answer in sorted(seen, key=lambda pair: pair[0])]
+
+    def watch(self) -> None:
+        """Something has changed: note what has begun, what has ended, and what has an end no more."""
+        for sent in self._mine():
+            found = self._answers_to(sent)
+            if found and not sent.begun:
+                self.book.begun(sent)
+            ended = any(self._state(shown) != "open" for shown in found)
+            if ended and not sent.ended:
+                self.book.ended(sent)
+            elif sent.ended and not ended and sent.event not in self.book.undone:
+                self.book.open_again(sent)
+
+    def _mine(self) -> list[Sent]:
+        return [sent for sent in self.book.sent if sent.event in self._asked]
+
+    def _answers_to(self, sent: Sent) -> list[list[Json]]:
+        """The answers to a question, each as the messages that it is shown in: its first words, or an apology under
+        it, and what follows with the same words."""
+        words, shown = mark(sent.prompt), list[list[Json]]()
+        for message in self._rooms[sent.conversation.split()[1]].of_bot():
+            text = message.get("text", "")
+            if words in text and (not shown or text.startswith("1-")):
+                shown.append([message])
+            elif words in text:
+                shown[-1].append(message)
+            elif self._apology in text and self._is_under(message, sent):
+                shown.append([message])
+        return shown
+
+    def _is_under(self, message: Json, sent: Sent) -> bool:
+        replied = message.get("reply_to_message", {}).get("message_id", message["message_id"] - 1)
+        return replied in self._asked[sent.event]
+
+    def _state(self, shown: Sequence[Json]) -> State:
+        keyboard = str(shown[-1].get("reply_markup", {}))
+        if "regenerate" not in keyboard:
+            return "open"
+        return "apology" if self._apology in shown[-1].get("text", "") else "answered"
+
+
+def _is(moment: str, what: str, value: Mapping[str, Any]) -> bool:
+    """Is what the server tells of the moment that is waited for?"""
+    final = "regenerate" in str(value.get("reply_markup", {}))
+    match moment:
+        case "delivered":
+            return what == "updates delivered"
+        case "offset moved":
+            return what == "offset moved"
+        case "placeholder":
+            return what == "sent" and value.get("text") != "…"
+        case "part":
+            return what == "sent" and value.get("text") == "…"
+        case "edit":
+            return what == "edited" and not final
+        case "last edit":
+            return what == "edit comes" and final
+        case "last edit made":
+            return what == "edited" and final
+    return False
