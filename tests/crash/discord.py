@@ -7,8 +7,11 @@ or was away. A command is owed one only once Discord was told that an answer com
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import takewhile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -38,7 +41,11 @@ early comes only while the program starts."""
 REPLAYED = 0.15
 """How many of the events are delivered twice."""
 LONG = 0.08
-"""How many of the questions ask for more than one message."""
+"""How many of the questions ask for more than one message: all, when the kill waits for what only those bring."""
+ONLY_LONG = ("edit", "part made")
+WATCHED = 8
+"""How many of a conversation's latest questions are looked after: more than are open at once."""
+MARKS = re.compile(r"\d+-([0-9a-f]{8})\b")
 
 
 class Discord:
@@ -66,7 +73,10 @@ class Discord:
 
     def words(self) -> int:
         """How long the answer to the next question shall be."""
-        return self._random.randint(180, 230) if self._random.random() < LONG else self._random.randint(3, 25)
+        return self._random.randint(180, 230) if self._long() else self._random.randint(3, 25)
+
+    def _long(self) -> bool:
+        return self._moment in ONLY_LONG or self._random.random() < LONG
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -134,6 +144,7 @@ class Member:
         self.person, self.channel, self.book = person, channel, book
         self._apology = apology
         self._asked: dict[str, Message | Interaction] = {}
+        self._latest: dict[str, deque[Sent]] = defaultdict(lambda: deque(maxlen=WATCHED))
         other = person.server.world.channel(channel.guild, f"{channel.name}-commands")  # type: ignore[arg-type]
         self._channels = {"mention": channel, "direct": person.direct, "command": other}
         self.conversations = [f"{person.user.name} {kind}" for kind in self._channels]
@@ -141,6 +152,7 @@ class Member:
     async def send(self, sent: Sent) -> None:
         """Once: what Discord has, it has. A command that nothing answered is not tried again."""
         kind = sent.conversation.split()[1]
+        self._latest[sent.conversation].append(sent)
         if kind == "command":
             asked = self.person.runs("ask", self._channels[kind], question=sent.prompt)
             self._asked[sent.event] = asked
@@ -161,41 +173,46 @@ class Member:
     async def look(self) -> list[Seen]:
         """The channels from their beginning, each answer with all its messages."""
         seen = []
-        mine = [sent for sent in self.book.sent if sent.conversation in self.conversations]
-        for sent in mine:
-            for shown in self._answers_to(sent):
-                if not sent.accepted and mark(sent.prompt) in shown[0].content:  # an answer after all
+        found = {kind: _by_question(answers(channel)) for kind, channel in self._channels.items()}
+        for sent in [sent for sent in self.book.sent if sent.event in self._asked]:
+            words, asked = mark(sent.prompt), self._asked[sent.event]
+            about = found[sent.conversation.split()[1]]
+            messages = {message.id: message for key in (asked, words) for message in about[key]}
+            if isinstance(asked, Interaction) and asked.shown is not None:
+                messages[asked.shown.id] = asked.shown
+            for shown in self._answers(asked, words, [messages[key] for key in sorted(messages)]):
+                if not sent.accepted and words in shown[0].content:  # an answer after all
                     self.book.accepted(sent)
                 text = " ".join(part.content for part in shown)
                 seen.append((shown[0].id, Seen(sent.conversation, sent.prompt, text, self._state(shown))))
         return [answer for _, answer in sorted(seen, key=lambda pair: pair[0])]
 
     def watch(self) -> None:
-        """Something has changed: note what has begun and what has ended."""
-        for sent in self.book.sent:
-            if sent.conversation not in self.conversations or sent.event not in self._asked:
-                continue
-            found = self._answers_to(sent)
-            begun = any(mark(sent.prompt) in part.content for shown in found for part in shown)
-            ended = any(self._state(shown) != "open" for shown in found)
-            if begun and not sent.begun:
-                self.book.begun(sent)
-            if ended and not sent.ended:
-                self.book.ended(sent)
+        """Something has changed: note what has begun, what has ended, and what has an end no more."""
+        for conversation, latest in self._latest.items():
+            shown = self._channels[conversation.split()[1]].messages
+            for sent in [sent for sent in latest if sent.event in self._asked]:
+                asked, words = self._asked[sent.event], mark(sent.prompt)
+                later = takewhile(lambda message: message.id > asked.id, reversed(shown.values()))  # noqa: B023
+                messages = [message for message in later if message.author.bot and not message.deleted]
+                found = self._answers(asked, words, messages[::-1])
+                if not sent.begun and any(words in part.content for answer in found for part in answer):
+                    self.book.begun(sent)
+                ended = any(self._state(answer) != "open" for answer in found)
+                if ended and not sent.ended:
+                    self.book.ended(sent)
+                elif sent.ended and not ended and sent.event not in self.book.undone:
+                    self.book.open_again(sent)
 
-    def _answers_to(self, sent: Sent) -> list[list[Message]]:
+    def _answers(self, asked: Message | Interaction, words: str, messages: Sequence[Message]) -> list[list[Message]]:
         """The answers to a question, each as the messages that it is shown in: a reply or a response, and what follows
         with the same words."""
-        asked, channel = self._asked.get(sent.event), self._channels[sent.conversation.split()[1]]
         shown: list[list[Message]] = []
-        for message in answers(channel):
-            first = message.reference is asked if isinstance(asked, Message) else message is asked and asked
-            if isinstance(asked, Interaction):
-                first = message is asked.original
-            words = mark(sent.prompt) in message.content
-            if first or (words and (not shown or message.content.startswith("1-"))):
+        for message in messages:
+            first = message is asked.original if isinstance(asked, Interaction) else message.reference is asked
+            if first or (words in message.content and (not shown or message.content.startswith("1-"))):
                 shown.append([message])
-            elif words:
+            elif words in message.content:
                 shown[-1].append(message)
         return shown
 
@@ -204,6 +221,15 @@ class Member:
         if last.button("regenerate") is None:
             return "open"
         return "apology" if self._apology in last.content else "answered"
+
+
+def _by_question(messages: Sequence[Message]) -> Mapping[Any, list[Message]]:
+    """The messages by what each replies to, and by the words of which question's answer they have."""
+    found: dict[Any, list[Message]] = defaultdict(list)
+    for message in messages:
+        for key in {message.reference, *MARKS.findall(message.content)}:
+            found[key].append(message)
+    return found
 
 
 def _is(moment: str, call: Call) -> bool:
