@@ -167,16 +167,12 @@ async def engine_end(core: Core, say: Say, loading: Loading) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """``connect`` gives a front for as long as its block lasts; None = this version has none."""
+    """``connect`` gives a front for as long as its block lasts."""
 
     name: str
     prefix: str
     wanted: Callable[[Settings], bool]
-    connect: Callable[[Settings, Core, Wording, Say, logs.Redaction], AbstractAsyncContextManager[None]] | None
-
-    def runs(self, settings: Settings) -> bool:
-        """Will it be there?"""
-        return self.connect is not None and self.wanted(settings)
+    connect: Callable[[Settings, Core, Wording, Say, logs.Redaction], AbstractAsyncContextManager[None]]
 
 
 @asynccontextmanager
@@ -186,12 +182,8 @@ async def open_fronts(
     """Every front that the settings want, the page first."""
     async with AsyncExitStack() as stack:
         for front in FRONTS:
-            if not front.wanted(settings):
-                continue
-            if front.connect is None:
-                tell(say("console-no-front", name=front.name.capitalize()))
-                continue
-            await stack.enter_async_context(front.connect(settings, core, wording, say, redact))
+            if front.wanted(settings):
+                await stack.enter_async_context(front.connect(settings, core, wording, say, redact))
         yield
 
 
@@ -238,6 +230,30 @@ async def connect_web(
 
 
 @asynccontextmanager
+async def connect_discord(
+    settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
+) -> AsyncIterator[None]:
+    """The bot on Discord; says by which address it is invited."""
+    from bots import discord_bot
+
+    chosen = settings.discord
+    assert chosen.token is not None  # else nobody wants it
+    options = discord_bot.DiscordOptions(
+        chosen.token.get_secret_value(),
+        message_content=chosen.message_content,
+        channels=frozenset(map(int, chosen.channels)),
+        catch_up_hours=chosen.catch_up_hours,
+        shards=chosen.shards,
+        language="" if settings.language == "auto" else settings.language,
+        retention_days=settings.store.retention_days,
+    )
+
+    report = core.health.front("discord")
+    async with discord_bot.connect(core.chat, core.store, wording, options, say=say, report=report, notify=tell):
+        yield
+
+
+@asynccontextmanager
 async def connect_telegram(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
@@ -261,7 +277,7 @@ async def connect_telegram(
 
 FRONTS = (
     Front("web", "web:", lambda settings: settings.web.enabled, connect_web),
-    Front("discord", "discord:", lambda settings: settings.discord.token is not None, None),
+    Front("discord", "discord:", lambda settings: settings.discord.token is not None, connect_discord),
     Front("telegram", "telegram:", lambda settings: settings.telegram.token is not None, connect_telegram),
 )
 
@@ -269,7 +285,7 @@ FRONTS = (
 def resumed(settings: Settings) -> tuple[str, ...]:
     """The beginnings of the conversations whose unanswered turns are taken up: those of the fronts that will be
     there, and the terminal's."""
-    return (*(front.prefix for front in FRONTS if front.runs(settings)), console.PREFIX)
+    return (*(front.prefix for front in FRONTS if front.wanted(settings)), console.PREFIX)
 
 
 # conch chat, and commands beside a running Conch

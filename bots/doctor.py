@@ -1,10 +1,12 @@
 """What can be wrong before Conch starts: each check looks at one thing and gives findings, each with a remedy.
 
-Nothing is changed, fetched or loaded, and no secret is shown. Torch is asked in a process of its own.
+Nothing is changed, fetched or loaded, and no secret is shown. Torch is asked in a process of its own, Discord about
+the bot whose token is set.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import importlib.metadata
 import os
@@ -57,7 +59,10 @@ PLAIN = {"good": "+", "warning": "!", "bad": "x"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line. ``key`` is a sentence of wording; what is not good has a remedy: ``remedy``, else ``<key>-remedy``."""
+    """One line. ``key`` is a sentence of wording; what is not good has a remedy: ``remedy``, else ``<key>-remedy``.
+
+    A value that is a function gets the wording: it is words itself.
+    """
 
     mark: Literal["good", "warning", "bad"]
     key: str
@@ -71,9 +76,10 @@ def report(findings: Iterable[Finding], say: Say, write: Callable[[str], object]
     marks, arrow = (MARKS, "→") if shows("✔✘→") else (PLAIN, "->")
     for finding in findings:
         bad += finding.mark == "bad"
-        write(f"{marks[finding.mark]} {say(finding.key, **finding.values)}")
+        values = {name: value(say) if callable(value) else value for name, value in finding.values.items()}
+        write(f"{marks[finding.mark]} {say(finding.key, **values)}")
         if finding.mark != "good":
-            write(f"  {arrow} {say(finding.remedy or f'{finding.key}-remedy', **finding.values)}")
+            write(f"  {arrow} {say(finding.remedy or f'{finding.key}-remedy', **values)}")
     write(say("doctor-bad", count=bad) if bad else say("doctor-good"))
     return int(bad > 0)
 
@@ -98,6 +104,7 @@ def examine(
     yield packages(wanted_packages(local=settings.engine.kind == "local"), installed)
     yield from tokens(settings, environ)
     yield from fronts(states)
+    yield from discord(settings)
     yield from folder(settings.data_dir, pid)
     if not pid and (found := database(settings.data_dir / NAME)):
         yield found
@@ -202,6 +209,32 @@ def fronts(states: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("warning", "doctor-front-unreachable", values)
         else:
             yield Finding("bad", "doctor-front-ended", values)
+
+
+def discord(settings: Settings) -> Iterator[Finding]:
+    """What Discord says of the bot: by which address it is invited, and what it lacks where."""
+    chosen = settings.discord
+    if chosen.token is None:
+        return
+    from bots import discord_bot_permissions as permissions  # its library is not for those without a bot
+
+    if chosen.channels and not chosen.message_content:
+        yield Finding("warning", "doctor-discord-channels")
+    try:
+        seen = asyncio.run(permissions.look(chosen.token.get_secret_value()))
+    except permissions.WrongToken:
+        yield Finding("bad", "doctor-discord-token")
+        return
+    except OSError as error:
+        yield Finding("warning", "doctor-discord-unreached", {"why": str(error)})
+        return
+    yield Finding("good", "doctor-discord-invite", {"address": seen.invite, "count": seen.guilds})
+    if chosen.message_content and not seen.content:
+        yield Finding("bad", "doctor-discord-intent")
+    elif not chosen.message_content:
+        yield Finding("good", "doctor-discord-mentions")
+    for lack in seen.lacks:
+        yield Finding("warning", "doctor-discord-lacking", permissions.told(lack))
 
 
 def folder(path: Path, pid: int | None) -> Iterator[Finding]:

@@ -39,11 +39,16 @@ class Ended(ConchError):
 
 @asynccontextmanager
 async def kept_up(
-    name: str, session: Callable[[Report], Awaitable[None]], report: Report, *, contact: float = CONTACT_SECONDS
+    name: str,
+    session: Callable[[Report], Awaitable[None]],
+    report: Report,
+    *,
+    contact: float = CONTACT_SECONDS,
+    first_back_off: float = FIRST_BACK_OFF,
 ) -> AsyncIterator[None]:
     """Keeps a front connected until the block ends. Raises Ended where the first contact of this start ends it."""
     met: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    keeping = asyncio.create_task(_keep(name, session, report, met), name=f"front {name}")
+    keeping = asyncio.create_task(_keep(name, session, report, met, first_back_off), name=f"front {name}")
     try:
         await asyncio.wait({met}, timeout=contact)
         if met.done():
@@ -59,14 +64,18 @@ async def kept_up(
 
 
 async def _keep(
-    name: str, session: Callable[[Report], Awaitable[None]], report: Report, met: asyncio.Future[None]
+    name: str,
+    session: Callable[[Report], Awaitable[None]],
+    report: Report,
+    met: asyncio.Future[None],
+    first_back_off: float,
 ) -> None:
-    wait = FIRST_BACK_OFF
+    wait = first_back_off
 
     def reported(state: str) -> None:
         nonlocal wait
         if state == UP:
-            wait = FIRST_BACK_OFF
+            wait = first_back_off
             if not met.done():
                 met.set_result(None)
         report(state)

@@ -29,6 +29,7 @@ SHORTEST_SECRET = 6
 _TOKENS = re.compile(
     r"\d{5,}:[\w-]{35,}"  # Telegram: the bot's number, a colon, 35 characters; also behind "/bot" in an address
     r"|[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"  # Discord: three parts
+    r"|(?<=/webhooks/)\d+/[^/\s?]+|(?<=/interactions/)\d+/[^/\s?]+"  # what answers somebody's command on Discord
     r"|(?<=[?&]key=)[\w%.~-]+"  # the web page's access key in an address
 )
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}

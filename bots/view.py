@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bots.splitting import Part, literal, with_note
@@ -53,7 +53,10 @@ def interrupted_view(say: Say, split: Split, text: str) -> View:
 
 
 def final_view(say: Say, split: Split, text: str, end: Finished, turn: Turn, max_parts: int) -> View:
-    """The end: the whole text, what is to be said about it, and what can be done next."""
+    """The end: the whole text, what is to be said about it, and what can be done next.
+
+    With ``max_parts`` 1 there is one message for everything, the file too; that is for Markdown alone.
+    """
     has_text = bool(split(text))
     noted = text
     for note in _notes(say, has_text, end, turn, literal):
@@ -63,7 +66,10 @@ def final_view(say: Say, split: Split, text: str, end: Finished, turn: Turn, max
     if len(parts) <= max_parts:
         return View(parts, buttons)
     caption = "\n".join((say("rest-as-file"), *_notes(say, has_text, end, turn, str)))
-    return View(tuple(split(text)[:max_parts]), buttons, File(say("rest-file-name"), text.encode(), caption))
+    kept, file = tuple(split(text)[:max_parts]), File(say("rest-file-name"), text.encode(), caption)
+    if max_parts == 1:  # the file lies in the same message, whose parts leave room for that
+        kept = (replace(kept[0], text=with_note(kept[0].text, literal(caption))),)
+    return View(kept, buttons, file)
 
 
 def _notes(say: Say, has_text: bool, end: Finished, turn: Turn, name: Callable[[str], str]) -> list[str]:

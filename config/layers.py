@@ -131,6 +131,11 @@ def _typed(text: str, field: FieldInfo) -> Any:
         return int(text)
     if kind is float and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
         return float(text)
+    if get_origin(kind) is dict:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text
     if get_origin(kind) is tuple:
         if text.startswith("["):
             try:
@@ -152,7 +157,7 @@ def _unknown(key: str, known: Known, origin: str) -> str:
         inside = [
             name.split(".")[1] for name in known if name.startswith(f"{section}.") and name not in TOKEN_VARIABLES
         ]
-        has = f"[{section}] knows {', '.join(inside)}" if inside else f"[{section}] has no settings"
+        has = f"[{section}] knows {', '.join(inside)}"
     elif section in _sections(known):
         has = f"{section} is a table: write [{section}] and its settings below"
     else:

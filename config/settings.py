@@ -62,6 +62,7 @@ Person = Annotated[str, StringConstraints(pattern=r"^(web|console|telegram|disco
 Folder = Annotated[Path, BeforeValidator(_folder), Field(description='a folder such as "data" or "/var/lib/conch"')]
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?(:[0-9]{1,5})?$")]
 Network = Annotated[str, AfterValidator(_network)]
+Snowflake = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
 People = Annotated[tuple[Person, ...], Field(description='a list such as ["telegram:1234567", "discord:1234567"]')]
 
 
@@ -104,12 +105,23 @@ class QueueSettings(Section):
     drain_seconds: Seconds
 
 
+class NamedLimits(Section):
+    """What somebody may ask; None = as everybody."""
+
+    messages_per_minute: Count | None = None
+    tokens_per_day: Count | None = None
+
+
 class LimitSettings(Section):
     """What one person may ask. 0 = no limit."""
 
     messages_per_minute: Count
     tokens_per_day: Count
     characters: Count
+    named: Annotated[
+        dict[Person, NamedLimits],
+        Field(description='a table such as {"discord:1234567" = {messages_per_minute = 60, tokens_per_day = 0}}'),
+    ]
 
 
 class StoreSettings(Section):
@@ -158,6 +170,10 @@ class DiscordSettings(Section):
     """Discord. Without a token it does not run."""
 
     token: SecretStr | None
+    message_content: Flag
+    channels: Annotated[tuple[Snowflake, ...], Field(description='a list of channel ids such as ["1234567"]')]
+    catch_up_hours: Seconds
+    shards: Count
 
 
 class LogSettings(Section):
@@ -266,9 +282,14 @@ def shown(settings: Settings) -> list[tuple[str, str, str]]:
         elif isinstance(value, SecretStr):
             text = "********"
         else:
-            text = json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
+            text = json.dumps(value, ensure_ascii=False, default=_plain)
         rows.append((key, text, settings.origin[key]))
     return rows
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know."""
+    return value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else str(value)
 
 
 def _section(field: FieldInfo) -> type[Section] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from config.settings import Settings
 from core.chat import Options
 from core.engine import Sampling
@@ -26,11 +28,9 @@ def sampling(settings: Settings) -> Sampling:
 def limits(settings: Settings) -> Limits:
     """What one person may ask."""
     chosen = settings.limits
-    return Limits(
-        messages_per_minute=chosen.messages_per_minute,
-        tokens_per_day=chosen.tokens_per_day,
-        characters=chosen.characters,
-    )
+    everybody = Limits(chosen.messages_per_minute, chosen.tokens_per_day, chosen.characters)
+    named = {name: replace(everybody, **given.model_dump(exclude_none=True)) for name, given in chosen.named.items()}
+    return replace(everybody, named=named)
 
 
 def options(settings: Settings) -> Options:
@@ -44,13 +44,16 @@ def options(settings: Settings) -> Options:
 
 
 def people(settings: Settings) -> People:
-    """Who may speak, and who owns."""
+    """Who may speak, and who owns. Discord is open to whoever meets the bot there, until somebody there is named."""
+    open_to = ["web", "console", *(["telegram"] if settings.telegram.open else [])]
+    if not any(name.startswith("discord:") for name in settings.allowed):
+        open_to.append("discord")
     return People(
         owners=settings.owners,
         allowed=settings.allowed,
         exempt=settings.exempt,
         blocked=settings.blocked,
-        open_to=("web", "console", *(["telegram"] if settings.telegram.open else [])),
+        open_to=open_to,
     )
 
 

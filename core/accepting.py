@@ -190,7 +190,7 @@ class Accepting:
                 attachments=tuple(ask.attachments),
                 more_until=ask.more_until,
             )
-            return await self._accept(new)
+            return await self._accept(new, places=ask.places)
 
     async def _append(self, turn: Turn, ask: Ask) -> Reply:
         """One more message of a question, also where a shutdown has begun: it must not stay cut in two.
@@ -213,7 +213,7 @@ class Accepting:
             return live
         parts = (*(turn.parts or (len(turn.prompt),)), len(ask.text))
         new = self._remade(turn, "edit", ask.event, self._asked(ask.at), text, parts)
-        return await self._accept(replace(new, more_until=ask.more_until), instead_of=live)
+        return await self._accept(replace(new, more_until=ask.more_until), instead_of=live, places=ask.places)
 
     async def _again(self, again: Again) -> Reply:
         first = await self._of(again)
@@ -242,9 +242,8 @@ class Accepting:
                 move_head=again.branch or await self._is_newest(old),
             )
             shown = self._answering.replies.get(old.id) if again.take_over else None
-            return await self._accept(
-                new, instead_of=live if again.kind == "edit" else None, shown=shown, by=again.user
-            )
+            instead_of = live if again.kind == "edit" else None
+            return await self._accept(new, instead_of, shown, by=again.user, places=again.places)
 
     async def _of(self, again: Again) -> Turn:
         """The turn that it is about: the asker's own, or for an owner anybody's. Raises NotFound, NotYours."""
@@ -292,7 +291,13 @@ class Accepting:
         )
 
     async def _accept(
-        self, new: NewTurn, instead_of: Reply | None = None, shown: Reply | None = None, by: str | None = None
+        self,
+        new: NewTurn,
+        instead_of: Reply | None = None,
+        shown: Reply | None = None,
+        *,
+        by: str | None = None,
+        places: Sequence[str] = (),
     ) -> Reply:
         """Join the line, then one durable commit, then the task. ``shown``: who still fills the messages taken over.
         ``by``: whose wish it is, where that is not the person's whose question it is.
@@ -305,7 +310,7 @@ class Accepting:
             extra = self._options.backlog if self._clock() - new.asked > OUTAGE_SECONDS else 0
             ticket = self._gate.join(new.user, new.conversation, new.max_tokens, extra=extra, held=held)
         try:
-            turn, fresh = await self._store.accept(new, self._check(new, by or new.user))
+            turn, fresh = await self._store.accept(new, self._check(new, by or new.user, places))
         except BaseException:
             if ticket is not None:
                 ticket.leave()
@@ -328,11 +333,12 @@ class Accepting:
             await self._answering.cancel(instead_of, "edited")
         return reply
 
-    def _check(self, new: NewTurn, by: str) -> Callable[[Sequence[Spend]], None] | None:
+    def _check(self, new: NewTurn, by: str, places: Sequence[str]) -> Callable[[Sequence[Spend]], None] | None:
         """The person's limits, for the store to ask inside the accepting transaction."""
         if self._people.exempt(new.user) or self._people.exempt(by):
             return None
-        return lambda spends: self._limits.check(spends, new.asked, new.max_tokens)
+        limits = self._limits.of((new.user, *places))
+        return lambda spends: limits.check(spends, new.asked, new.max_tokens)
 
     def _may(self, user: str, places: Sequence[str], at: float | None) -> None:
         """Raises the refusals that need no look into the store."""

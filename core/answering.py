@@ -327,12 +327,13 @@ class Answering:
 def readable(path: Sequence[Turn], conversation: str, scope: str) -> Sequence[Turn]:
     """The end of the path that may be seen in this conversation, by a turn in the chat ``scope``.
 
-    A person's own conversation is theirs; beyond it, only what was shown in this very chat, never private turns.
+    A person's own conversation is theirs; beyond it, only what was shown in this very chat. Where others read the
+    answer, private turns are left out, also the person's own.
     """
-    for i in range(len(path) - 1, -1, -1):
-        if path[i].conversation != conversation and not (scope and path[i].scope == scope):
-            return path[i + 1 :]
-    return path
+    start = len(path)
+    while start and (path[start - 1].conversation == conversation or (scope and path[start - 1].scope == scope)):
+        start -= 1
+    return [turn for turn in path[start:] if turn.scope or not scope]
 
 
 class _Nothing:

@@ -120,7 +120,8 @@ class Chat:
 
         ``at`` is the event's own time (Unix seconds), ``parent`` an answer that it replies to (else the
         conversation's newest), ``places`` the ids by which a group may be admitted, ``scope`` the chat in which
-        everybody can read the answer, ``language`` what the platform says of the person.
+        everybody can read the answer, ``language`` what the platform says of the person. ``places`` may have limits of
+        their own.
 
         The question may be about words of somebody else (``quote``), and about files. Files without a text are waited
         for: ``attach`` or ``fail`` must follow, also after a restart. ``more_until``: what the same person says in this
@@ -312,6 +313,10 @@ class Chat:
             replies.setdefault(turn.id, await self._accepting.reply(turn))
         return [replies[turn] for turn in sorted(replies)]
 
+    async def turn(self, target: Target) -> Turn:
+        """A turn, whoever asked it. Raises NotFound."""
+        return await self._accepting.turn(target)
+
     def live(self, turn: int) -> Reply | None:
         """The Reply of a turn that waits or runs."""
         return self._answering.live.get(turn)
@@ -409,10 +414,10 @@ class Chat:
             self._changed(user, key)
         return blanked
 
-    async def status(self, user: str, conversation: str | None = None) -> Status:
-        """How things stand for this person."""
+    async def status(self, user: str, conversation: str | None = None, places: Sequence[str] = ()) -> Status:
+        """How things stand for this person, who may have the limits of one of their ``places``."""
         at = self._clock()
-        messages, tokens = self._limits.left(await self._store.spends(user, at), at)
+        messages, tokens = self._limits.of((user, *places)).left(await self._store.spends(user, at), at)
         free = self.people.exempt(user)
         return Status(
             ready=self._engine.slots > 0,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from core.errors import BudgetSpent, Empty, TooFast, TooLong
@@ -27,12 +27,25 @@ class Limits:
     """0 means no limit. The windows slide: no minute of the events' own times holds more than ``messages_per_minute``.
 
     An event that comes late, with an own time before what was already accepted, is counted in every window that it
-    falls into, so coming out of order wins nothing.
+    falls into, so coming out of order wins nothing. ``named`` are those of some people and places, by their names.
     """
 
     messages_per_minute: int
     tokens_per_day: int
     characters: int
+    named: Mapping[str, Limits] = field(default_factory=dict)
+
+    def of(self, names: Iterable[str]) -> Limits:
+        """The limits of somebody with these names (theirs, and those of their roles and places): instead of these, the
+        widest of those that are ``named``."""
+        own = [self.named[name] for name in names if name in self.named]
+        if not own:
+            return self
+        return replace(
+            self,
+            messages_per_minute=_widest(limits.messages_per_minute for limits in own),
+            tokens_per_day=_widest(limits.tokens_per_day for limits in own),
+        )
 
     def check(self, spends: Sequence[Spend], at: float, cost: int) -> None:
         """Whether an event of time ``at`` that may take ``cost`` tokens is accepted after ``spends`` (in any order).
@@ -78,6 +91,11 @@ class Limits:
             _Sliding(MINUTE, self.messages_per_minute, times, [1] * len(times)),
             _Sliding(DAY, self.tokens_per_day, times, [spend.cost for spend in ordered]),
         )
+
+
+def _widest(amounts: Iterable[int]) -> int:
+    each = list(amounts)
+    return 0 if 0 in each else max(each)
 
 
 class _Sliding:

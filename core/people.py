@@ -38,6 +38,7 @@ class People:
         self._owners, self._allowed = frozenset(owners), frozenset(allowed)
         self._exempt, self._blocked = frozenset(exempt), frozenset(blocked)
         self._open_to, self._new_code = frozenset(open_to), new_code
+        self._hosts: set[str] = set()
         self._granted: dict[str, str] = {}
         self._asking: dict[str, str] = {}  # code -> who asks, the oldest first
         self._claim: str | None = None
@@ -48,9 +49,13 @@ class People:
         self._granted = {who: role for who, role in kept.items() if not role.startswith(_ASKS)}
         self._asking = {role.removeprefix(_ASKS): who for who, role in kept.items() if role.startswith(_ASKS)}
 
+    def host(self, user: str) -> None:
+        """A platform says that this person runs the bot there: an owner for as long as Conch runs."""
+        self._hosts.add(user)
+
     def owns(self, user: str) -> bool:
         """Is this one of the owners?"""
-        return user in self._owners or self._granted.get(user) == "owner"
+        return user in self._owners or user in self._hosts or self._granted.get(user) == "owner"
 
     def exempt(self, user: str) -> bool:
         """Do the limits pass this person by? Owners are exempt."""

@@ -328,6 +328,11 @@ class Store:
         colon is that person's: it is exported and forgotten with them."""
         await self._put(marks, {"key": key}, {"value": value})
 
+    async def marks(self, prefix: str) -> dict[str, str]:
+        """All values that were put under keys that begin so."""
+        query = select(marks).where(begins(marks.c.key, prefix)).order_by(marks.c.key)
+        return {row.key: row.value for row in await self._database.read(lambda c: c.execute(query).all())}
+
     async def expire(self, now: float) -> int:
         """Blank what is older than the retention days, and drop the hashes of users forgotten a day ago.
 

@@ -21,9 +21,13 @@ import pytest
 from bots import control
 from bots.remote import RemoteChat
 from core.events import Finished
+from tests.crash import loopback_discord
+from tests.discord_houses import Town
+from tests.discord_server.people import answers
 from tests.fakes import until
 
 ROOT = Path(__file__).parents[1]
+LOOPBACK = loopback_discord.__name__
 PATIENCE = 60.0
 ME, KEY = "console:me", "console:me:main"
 
@@ -74,12 +78,12 @@ class Conch:
 
 
 @asynccontextmanager
-async def conch(folder: Path, *arguments: str, **settings: str) -> AsyncIterator[Conch]:
+async def conch(folder: Path, *arguments: str, module: str = "bots", **settings: str) -> AsyncIterator[Conch]:
     """``python -m bots`` in ``folder``; nothing is left of it afterwards."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bots",
+        module,
         *arguments,
         cwd=folder,
         env=environment(folder, **settings),
@@ -245,16 +249,35 @@ async def test_a_full_disk_is_one_sentence(tmp_path: Path, small_disk: Path) -> 
     assert len(running.said.splitlines()) == 1
 
 
-async def test_a_token_without_a_front_is_said_honestly_and_never_shown(tmp_path: Path) -> None:
-    token = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.abcdefghijklmnopqrstuvwxyz0_1-23456789"
-    async with conch(tmp_path, DISCORD_BOT_TOKEN=token, CONCH_LOG__LEVEL="debug") as running:
-        await running.says("no Discord front yet")
-        await running.says("The model is ready.")
-        assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
-        assert [file.name for file in (tmp_path / "data").iterdir() if file.stat().st_mode & 0o077] == []
-        running.process.send_signal(signal.SIGTERM)
-        assert await running.ends() == 0
-    assert token not in running.said
+async def test_a_bot_answers_and_neither_its_token_nor_what_is_said_is_ever_shown(tmp_path: Path) -> None:
+    town = Town.founded()
+    secret = "my secret is quincunx"
+    async with town.server.listening():
+        settings = {loopback_discord.ADDRESS: town.server.address, "DISCORD_BOT_TOKEN": town.server.world.token}
+        async with conch(tmp_path, module=LOOPBACK, **settings, CONCH_LOG__LEVEL="debug") as running:
+            await running.says("Discord: invite the bot to a server with https://discord.com/oauth2/authorize")
+            await running.says("The model is ready.")
+            async with httpx.AsyncClient(base_url=running.url) as client:
+                while (await client.get("/readyz")).json()["fronts"].get("discord") != "up":  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            town.ann.says(town.ann.direct, f"echo {secret}")
+            asked = town.ann.runs("ask", town.channel, question=f"echo {secret}", private=True)
+            await town.server.until(lambda: asked.shown is not None and asked.shown.button("regenerate"))
+            await town.server.until(lambda: any(one.button("regenerate") for one in answers(town.ann.direct)))
+            assert asked.shown is not None
+            assert (asked.shown.content, answers(town.ann.direct)[0].content) == (secret, secret)
+            assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+            assert [file.name for file in (tmp_path / "data").iterdir() if file.stat().st_mode & 0o077] == []
+            running.process.send_signal(signal.SIGTERM)
+            assert await running.ends() == 0
+        settings["DISCORD_BOT_TOKEN"] = "MTIz.Gab-_c.wrong"
+        async with conch(tmp_path, module=LOOPBACK, **settings) as refused:
+            await refused.says("Discord does not know the token.")
+            assert await refused.ends() == 1
+    for hidden in (town.server.world.token, secret, asked.token):
+        assert hidden not in running.said
+    assert "Traceback" not in running.said + refused.said
+    assert town.server.wrongs == []
 
 
 BROKEN_ENGINE = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,7 @@ from core.errors import (
 from core.events import Delta, Finished, Queued
 from core.limits import Limits
 from core.people import People
+from core.reply import Reply
 from core.store import NewTurn
 from tests.fakes import SteppedEngine, until
 from tests.houses import House, finish, house
@@ -800,3 +802,41 @@ async def test_who_was_told_a_place_is_told_when_the_turn_has_come(home):
         assert (await anext(events)).ahead == 1
         await home.chat.cancel(C, ANN)
         assert await anext(events) == Queued(0, 0.0, "thinking")
+
+
+async def test_a_public_answer_does_not_see_what_was_asked_in_private_and_a_private_one_sees_all(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path) as home:
+        for text, scope in (("open", "web:room"), ("secret", ""), ("again open", "web:room"), ("again secret", "")):
+            reply = await home.chat.send("web:ann:1", "web:ann", f"web:{text}", text, scope=scope)
+            await finish(reply, home.engine)
+    seen = [[message.content for message in asked if message.role == "user"] for asked in home.engine.asked]
+    assert seen == [
+        ["open"],
+        ["open", "secret"],
+        ["open", "again open"],
+        ["open", "secret", "again open", "again secret"],
+    ]
+
+
+async def test_limits_named_for_a_role_hold_instead_of_everybodys(tmp_path: Path) -> None:
+    limits = Limits(1, 0, 0, named={"web:role": Limits(2, 0, 0), "web:ann": Limits(0, 0, 0)})
+    async with house(tmp_path, limits=limits) as home:
+
+        async def ask(user: str, *places: str) -> Reply:
+            event = f"web:{user}:{len(home.engine.asked)}"
+            reply = await home.chat.send(f"{user}:1", user, event, "q", places=places)
+            await finish(reply, home.engine)
+            return reply
+
+        await ask("web:bob")
+        with pytest.raises(TooFast):
+            await ask("web:bob")
+        again = await ask("web:bob", "web:other", "web:role")
+        assert (await home.chat.status("web:bob", places=("web:role",))).messages_left == 0
+        with pytest.raises(TooFast):
+            await home.chat.regenerate(again.turn.id, "web:bob", "web:press", places=("web:role",))
+        for _ in range(5):
+            await ask("web:ann")
+        assert (await home.chat.status("web:ann")).messages_left is None

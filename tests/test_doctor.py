@@ -84,9 +84,8 @@ def test_every_finding_that_is_not_good_has_a_remedy_in_every_language(wording: 
     )
     keys = set(re.findall(r'"(doctor-[a-z-]+)"', source))
     assert len(keys) > 30
-    values = dict.fromkeys(re.findall(r"\$(\w+)", (LOCALES / "en" / "console.ftl").read_text("utf-8")), "x") | {
-        "count": 2
-    }
+    texts = "".join(file.read_text("utf-8") for file in (LOCALES / "en").glob("*.ftl"))
+    values = dict.fromkeys(re.findall(r"\$(\w+)", texts), "x") | {"count": 2}
     for key in keys:
         assert wording(language, key, **values)
     for key in re.findall(r'Finding\(\s*"(?:bad|warning)", "(doctor-[a-z-]+)", \{[^}]*\}\)', source):

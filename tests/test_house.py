@@ -26,6 +26,7 @@ FRONTS = ("web", "discord_bot", "telegram", "console")
 """A front is the module of this name and those whose names begin with it and an underscore."""
 LIBRARIES = {
     "discord": ("bots/discord_bot*",),
+    "aiohttp": ("bots/discord_bot*",),
     "telegram": ("bots/telegram_*",),
     "starlette": ("bots/web*",),
     "uvicorn": ("bots/web*",),

@@ -165,3 +165,13 @@ def test_the_length_is_counted_in_characters_of_any_script() -> None:
         with pytest.raises(TooLong) as refused:
             limits.check_length(text + "!")
         assert refused.value.details == {"limit": 5}
+
+
+def test_of_several_named_limits_the_widest_of_each_holds_and_characters_are_everybodys() -> None:
+    slow, rich = Limits(1, 900, 0), Limits(50, 10, 0)
+    limits = Limits(5, 100, 8, named={"a": slow, "b": rich, "c": Limits(0, 5, 0)})
+    assert limits.of(["x"]) is limits
+    assert (limits.of(["a"]).messages_per_minute, limits.of(["a"]).tokens_per_day) == (1, 900)
+    both = limits.of(["x", "a", "b"])
+    assert (both.messages_per_minute, both.tokens_per_day, both.characters) == (50, 900, 8)
+    assert limits.of(["a", "c"]).messages_per_minute == 0

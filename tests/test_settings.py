@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from config import values
 from config.personas import load_personas
 from config.settings import DEFAULTS, Settings, SettingsError, keys, load, shown
 
@@ -143,7 +144,7 @@ WRONG_FILES = {
     "data_dir = 3": ["data_dir is 3", "a folder such as"],
     "[telegram]\ntoken = 'x'": ["line 2", "does not belong in this file", "TELEGRAM_BOT_TOKEN_FILE"],
     "[telegram]\nname = 'x'": ["[telegram] knows open, answer_all"],
-    "[discord]\nname = 'x'": ["[discord] has no settings"],
+    "[discord]\nname = 'x'": ["[discord] knows message_content"],
     "[telegram]\nanswer_all = ['telegram:5']": ['contains "telegram:5"', "telegram:-1001234567"],
     "[telegram]\napi = 'https://x/y'": ["telegram.api is", "an address without a path"],
     "[telegram]\nwebhook = 'http://x.example'": ["telegram.webhook is", "https addresses only"],
@@ -312,3 +313,16 @@ def test_what_is_wrong_in_a_persona_is_named_with_its_file(
 def test_a_default_persona_that_does_not_exist_is_named_with_those_that_do(load_from: Load) -> None:
     with pytest.raises(SettingsError, match=r'engine.persona is "robot" \(CONCH_ENGINE__PERSONA\).*tutor'):
         load_personas(load_from(environ={"CONCH_ENGINE__PERSONA": "robot"}))
+
+
+def test_limits_can_be_named_for_people_and_places(load_from: Load) -> None:
+    text = '[limits]\ntokens_per_day = 5000\nnamed = {"discord:7" = {messages_per_minute = 60}}'
+    named = values.limits(load_from(text)).named["discord:7"]
+    assert (named.messages_per_minute, named.tokens_per_day, named.characters) == (60, 5000, 8000)
+    environment = {"CONCH_LIMITS__NAMED": '{"discord:8": {"tokens_per_day": 0}}'}
+    settings = load_from(text, environment)
+    assert values.limits(settings).named["discord:8"].tokens_per_day == 0
+    assert ("limits.named", '{"discord:8": {"tokens_per_day": 0}}', "CONCH_LIMITS__NAMED") in shown(settings)
+    for wrong in ('{"role" = {}}', '{"discord:7" = {characters = 5}}', '{"discord:7" = {messages_per_minute = -1}}'):
+        with pytest.raises(SettingsError, match=r"limits\.named .* it must be a table such as"):
+            load_from(f"[limits]\nnamed = {wrong}")

@@ -13,13 +13,14 @@ from random import Random, SystemRandom
 from tempfile import TemporaryDirectory
 
 from tests.crash.campaign import PATIENCE_SECONDS, run
+from tests.crash.discord import Discord
 from tests.crash.judge import Verdict
 from tests.crash.platforms import Platform
 from tests.crash.program import Program
 from tests.crash.telegram import Telegram
 from tests.crash.web import Web
 
-PLATFORMS: dict[str, Callable[[Random], Platform]] = {"telegram": Telegram, "web": Web}
+PLATFORMS: dict[str, Callable[[Random], Platform]] = {"discord": Discord, "telegram": Telegram, "web": Web}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -159,7 +159,6 @@ console-stopping = { $count ->
     [one] Stopping: one answer is still running. Ctrl-C again ends at once; what is not finished is answered at the next start.
    *[other] Stopping: { $count } answers are still running. Ctrl-C again ends at once; what is not finished is answered at the next start.
 }
-console-no-front = A token for { $name } is set, but this version of Conch has no { $name } front yet.
 telegram-listening = Telegram: { $name } is there.
 telegram-claim = Nobody owns this Conch yet. Whoever opens this link on Telegram first and presses Start does: { $link }
 telegram-token-wrong = Telegram refuses TELEGRAM_BOT_TOKEN. Copy it again from @BotFather, or unset it to run without Telegram.

@@ -154,7 +154,6 @@ console-stopping = { $count ->
     [0] 종료하는 중입니다. Ctrl-C를 한 번 더 누르면 바로 끝납니다.
    *[other] 종료하는 중입니다. 진행 중인 답변이 { $count }개 있습니다. Ctrl-C를 한 번 더 누르면 바로 끝나며, 끝나지 않은 질문에는 다음에 시작할 때 답합니다.
 }
-console-no-front = { $name } 토큰이 설정되어 있지만, 이 버전의 Conch는 아직 { $name }을(를) 지원하지 않습니다.
 telegram-listening = 텔레그램: { $name } 봇이 연결되었습니다.
 telegram-claim = 아직 이 Conch의 운영자가 없습니다. 텔레그램에서 이 링크를 처음 열고 시작을 누른 사람이 운영자가 됩니다: { $link }
 telegram-token-wrong = 텔레그램이 TELEGRAM_BOT_TOKEN을 거부했습니다. @BotFather에서 다시 복사하거나, 텔레그램 없이 실행하려면 설정을 지우세요.

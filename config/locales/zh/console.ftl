@@ -154,7 +154,6 @@ console-stopping = { $count ->
     [0] 正在停止。再按一次 Ctrl-C 立即结束。
    *[other] 正在停止：还有 { $count } 个回答在进行。再按一次 Ctrl-C 立即结束，未完成的问题会在下次启动时回答。
 }
-console-no-front = 已设置 { $name } 的令牌，但这个版本的 Conch 还不支持 { $name }。
 telegram-listening = Telegram：{ $name } 已连接。
 telegram-claim = 这个 Conch 还没有管理者。最先在 Telegram 打开此链接并按“开始”的人就是管理者：{ $link }
 telegram-token-wrong = Telegram 拒绝了 TELEGRAM_BOT_TOKEN。请从 @BotFather 重新复制，或取消设置以不使用 Telegram。

@@ -1,0 +1,34 @@
+"""``python -m tests.crash.loopback_discord [late|keyless]``: the real program, but Discord's addresses lead to ours.
+
+Discord has no setting for them. That Discord also lets itself be called more often, else a crash run would mostly wait.
+And a run of crashes begins more sessions in an hour than Discord allows in a day, and is not to be slowed down for it,
+as it rightly would be.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+import bots.app
+from bots import discord_bot, discord_bot_identify
+from bots.__main__ import main
+from bots.pacing import Rate
+from tests.crash.mutants import MUTANTS
+
+ADDRESS = "LOOPBACK_DISCORD"
+TIMING = discord_bot.Timing(rate=Rate(interval=0.4, typing=9.0), calls_per_second=200)
+
+if __name__ == "__main__":
+    Route.BASE = f"http://{os.environ[ADDRESS]}/api/v10"
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://{os.environ[ADDRESS]}/gateway")
+    vars(discord_bot_identify)["FREE"] = 1_000_000
+    vars(discord_bot)["connect"] = partial(discord_bot.connect, timing=TIMING)
+    if sys.argv[1:]:
+        vars(bots.app)["Store"] = MUTANTS[sys.argv[1]]
+    sys.exit(main([]))
