@@ -135,19 +135,18 @@ def test_a_folder_of_somebody_elses_is_told_before_anything_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_second_installation_waits_for_the_first(tmp_path: Path) -> None:
-    with (
-        install.alone(),
-        subprocess.Popen(
-            [sys.executable, "-u", "-c", "import install\nwith install.alone(): print('mine')"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as second,
-    ):
+def test_a_second_installation_waits_for_the_first() -> None:
+    code = "import install\nwith install.alone(): print('mine')"
+    first = install.alone()
+    first.__enter__()
+    try:
+        second = subprocess.Popen([sys.executable, "-u", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert second.stdout is not None
-        assert second.stdout.readline() == "Another installation is at work in this folder; waiting for it.\n"
-        assert second.poll() is None
+        waiting = second.stdout.readline()
+    finally:
+        first.__exit__(None, None, None)
+    assert waiting == "Another installation is at work in this folder; waiting for it.\n"
+    assert second.communicate(timeout=30) == ("mine\n", None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
