@@ -314,9 +314,14 @@ WORKLOADS = (burst, long_histories, eighth_turn, persona, full_conversation, sin
 
 
 async def warm_up(bench: Bench) -> None:
-    """Every peer has computed prompts and answers of about the size that is measured."""
+    """Every peer has computed prompts, answers and crowds of about the sizes that are measured: libraries make the code
+    for a size when they first meet it."""
+    crowd = [[["user", f"{workloads.story(user)[0][1]} (Before, {user}.)"]] for user in range(USERS)]
     for peer in (bench.conch, bench.lock, bench.static, *bench.batching, *bench.servers):
         await peer.run(await bench.asks([workloads.story(40), workloads.history(40, 200)], 16))
+        if peer is not bench.lock:  # which has no crowds
+            await peer.run(await bench.asks(crowd, range(2, 2 + USERS)))
+            await peer.run(await bench.asks([workloads.history(50 + user, HISTORY_WORDS) for user in range(2)], 4))
     asks = await bench.asks([[["user", "Write a long story about a warm kitchen."]]], 2 * TOKENS)
     for _ in range(2):
         plain = (await bench.lock.ask("plain", asks=asks))["value"]
