@@ -182,9 +182,8 @@ async def burst(bench: Bench, number: int) -> None:
         talks = [[["user", f"{workloads.story(user)[0][1]} (Version {start + user}.)"]] for user in range(USERS)]
         return await bench.asks(talks, TOKENS)
 
-    conch, lock, static, *_ = await bench.pair(
-        "16 users", [bench.conch, bench.lock, bench.static, *bench.batching, *bench.servers], make
-    )
+    others = [] if number else [*bench.batching, *bench.servers]  # no ratio is made of them
+    conch, lock, static, *_ = await bench.pair("16 users", [bench.conch, bench.lock, bench.static, *others], make)
     bench.note("throughput_16_vs_lock", conch.rate / lock.rate)
     bench.note("throughput_16_vs_static", conch.rate / static.rate)
     bench.note("ttft_p95_16_vs_lock", lock.first(0.95) / conch.first(0.95))
