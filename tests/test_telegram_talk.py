@@ -388,6 +388,30 @@ async def test_what_two_people_paste_at_once_in_a_group_stays_apart(scene: Stage
     assert sorted(asked(scene)) == [f"{letter * 4050}\n{letter}." for letter in "ab"]
 
 
+async def test_where_the_bot_hears_everything_the_rest_of_a_long_text_needs_no_name(tmp_path: Path) -> None:
+    async with stage(tmp_path, privacy=False) as scene:
+        scene.home.engine.release()
+        ann, bob, room = scene.world.person("Ann"), scene.world.person("Bob"), scene.world.group("Friends")
+        now = int(scene.world.clock())
+        scene.world.say(ann, f"{NAME} {'a' * 4050}", room, date=now)
+        scene.world.say(bob, "not for the bot", room, date=now + 1)
+        scene.world.say(ann, "b" * 4050, room, date=now + 1)
+        scene.world.say(ann, "the end", room, date=now + 2)
+        scene.world.say(ann, "not for the bot either", room, date=now + 5)
+        await scene.shown(room, ANSWER)
+        assert asked(scene) == [f"{'a' * 4050}\n{'b' * 4050}\nthe end"]
+        assert len(room.of_bot()) == 1
+
+
+async def test_a_file_right_behind_a_long_text_is_a_question_of_its_own(scene: Stage) -> None:
+    ann = scene.world.person("Ann")
+    now = int(scene.world.clock())
+    scene.world.say(ann, "x" * 4050, date=now)
+    scene.world.send_file(ann, "a.txt", b"the text", caption="and this?", date=now + 1)
+    await scene.shown(scene.room(ann), ANSWER, f"{ANSWER}\n\n{SAY('file-read', name='a.txt')}")
+    assert asked(scene) == ["x" * 4050 + "\n", "```a.txt\nthe text\n```\n\nand this?"]
+
+
 # Long answers.
 
 
@@ -467,6 +491,19 @@ async def test_a_file_survives_a_restart_before_it_was_fetched(tmp_path: Path) -
             async with connected(server, home) as scene:
                 await scene.shown(server.world.rooms[ann.id], f"{ANSWER}\n\n{SAY('file-read', name='a.txt')}")
                 assert asked(scene) == ["```a.txt\nthe text\n```\n\nwhat?"]
+
+
+async def test_a_server_of_ones_own_puts_files_on_this_disk(scene: Stage, tmp_path: Path) -> None:
+    scene.server.api.disk = tmp_path
+    ann = scene.world.person("Ann")
+    answers = [f"{ANSWER}\n\n{SAY('file-read', name='a.txt')}", SAY("file-too-big"), SAY("file-unreadable")]
+    for number, data in enumerate((b"the text", b"x" * 65_537, None)):
+        _, message = scene.world.send_file(ann, "a.txt", data or b"", size=10)
+        if data is not None:
+            (tmp_path / message["document"]["file_id"]).write_bytes(data)
+        await scene.shown(scene.room(ann), *answers[: number + 1])
+    assert asked(scene) == ["```a.txt\nthe text\n```"]
+    assert "file" not in scene.server.requests, "nothing was fetched"
 
 
 async def test_an_album_gets_one_sentence_not_ten(scene: Stage) -> None:

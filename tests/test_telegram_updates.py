@@ -40,6 +40,7 @@ async def test_telegram_is_told_only_when_the_question_is_committed(
         number, _ = scene.world.say(ann, "hello")
         await scene.world.until(lambda: scene.world.confirmed > (number or 0))
         assert committed == [False]
+        scene.home.engine.release()
 
 
 async def test_what_is_delivered_again_changes_nothing(tmp_path: Path) -> None:

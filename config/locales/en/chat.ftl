@@ -104,7 +104,7 @@ command-admin = For the person who runs this bot
 ## What commands answer
 
 start =
-    Hello! I am a chatbot that runs on one person's own graphics card. Just write your question.
+    Hello! I am a chatbot that runs on one person's own computer. Just write your question.
     Everybody shares one model, so there can be a short line; I always say where you are in it.
 
     /new starts over, /stop stops an answer, /help tells the rest.
