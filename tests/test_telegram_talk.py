@@ -501,9 +501,9 @@ async def test_a_server_of_ones_own_puts_files_on_this_disk(scene: Stage, tmp_pa
         _, message = scene.world.send_file(ann, "a.txt", data or b"", size=10)
         if data is not None:
             (tmp_path / message["document"]["file_id"]).write_bytes(data)
+            assert "file" not in scene.server.requests, "nothing was fetched"
         await scene.shown(scene.room(ann), *answers[: number + 1])
     assert asked(scene) == ["```a.txt\nthe text\n```"]
-    assert "file" not in scene.server.requests, "nothing was fetched"
 
 
 async def test_an_album_gets_one_sentence_not_ten(scene: Stage) -> None:

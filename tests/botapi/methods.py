@@ -68,7 +68,7 @@ class BotApi:
     webhook: Json = field(default_factory=dict)
     most_updates: int = 100
     disk: Path | None = None
-    """A server of one's own puts files there, and tells where they lie."""
+    """A server of one's own puts files there and tells where they lie; it hands out none."""
     _poll: asyncio.Event | None = None
     _delivered: int = 0
 

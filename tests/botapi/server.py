@@ -88,7 +88,7 @@ class Server:
         parts = path.strip("/").split("/")
         if parts[0] == "file":
             data = self.world.files.get(parts[-1])
-            if parts[1] != f"bot{self.api.token}" or data is None:
+            if parts[1] != f"bot{self.api.token}" or data is None or self.api.disk is not None:
                 return 404, b"{}", "application/json"
             return 200, data, "application/octet-stream"
         status, answer = await self.api.call(parts[0].removeprefix("bot"), parts[-1], given)
