@@ -78,7 +78,6 @@ async def test_without_a_network_the_rest_runs_and_telegram_comes_when_it_can(tm
     async with conch(tmp_path, **settings) as running:
         await running.says("The model is ready.")
         assert await health(running) == {"web": "up", "telegram": "unreachable"}
-        assert "cannot be reached" in await doctor(tmp_path, **settings)
         async with bot_api(rules=NO_FLOOD, port=port) as server:
             await running.says("@conch_test_bot")
             assert await health(running) == {"web": "up", "telegram": "up"}
@@ -87,7 +86,6 @@ async def test_without_a_network_the_rest_runs_and_telegram_comes_when_it_can(tm
             server.cut_all()
             await running.says("start Conch again")
             assert await health(running) == {"web": "up", "telegram": "ended: token revoked"}
-            assert "Telegram has ended (token revoked)" in await doctor(tmp_path, **settings)
         running.process.send_signal(signal.SIGTERM)
         assert await running.ends() == 0
     assert "Traceback" not in running.said

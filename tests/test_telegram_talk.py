@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -55,6 +56,12 @@ async def test_one_message_shows_the_line_then_the_growing_text_then_the_end_wit
         (message,) = await scene.shown(room, ANSWER)
         assert labels(message) == ["Regenerate"]
         assert len(room.messages) == 2
+        for person in (bob, ann):  # by now it is known how long an answer takes
+            scene.world.say(person, "and again")
+            await until(lambda: engine.running)
+        await scene.world.until(lambda: len(room.of_bot()) == 2)
+        assert re.fullmatch(r"1 ahead of you, about \d+ (second|minute)s?…", room.texts()[-1])
+        engine.release()
 
 
 async def test_typing_is_shown_from_the_first_moment(scene: Stage) -> None:
@@ -159,6 +166,13 @@ async def test_commands_of_a_person(scene: Stage) -> None:
     scene.world.say(ann, "/status@other_bot")
     scene.world.say(ann, "/nonsense")
     await scene.shown(room, SAY("new-done"), SAY("unknown-command", command="/nonsense"))
+    scene.world.say(ann, "/persona")
+    await scene.shown(room, SAY("persona-now", name="Assistant"))
+    scene.world.press(ann, room.of_bot()[-1], "Pirate")
+    await scene.shown(room, SAY("persona-set", name="Pirate"))
+    scene.world.say(ann, "/help")
+    await scene.shown(room, f"{SAY('help')}\n\n{SAY('help-telegram')}")
+    assert "deleted" in SAY("help-telegram")
 
 
 async def test_the_language_is_that_of_the_app_until_another_is_chosen(scene: Stage) -> None:
