@@ -205,8 +205,9 @@ class BotApi:
         room = self._room(params)
         if params["message_id"] not in room.messages:
             raise Refusal(400, "Bad Request: message to delete not found")
-        del room.messages[params["message_id"]]
+        message = room.messages.pop(params["message_id"])
         self.world.changed()
+        await self.seen("deleted", message)
         return True
 
     async def _send_document(self, params: Json) -> Json:

@@ -140,7 +140,7 @@ language-set = From now on I speak English with you.
 language-unknown = I do not know that language. I know: { $names }
 language-name = English
 privacy =
-    Kept on this computer: your questions, the answers, their times, your persona and language. They are read by the model here and go nowhere else. The person who runs this bot can read the disk.
+    Kept on this computer: your questions with their files and quotes, the answers, their times, your persona and language. They are read by the model here and go nowhere else. The person who runs this bot can read the disk.
     /export gives you everything, /forget deletes it.
 privacy-retention = After { $days ->
     [one] { $days } day
