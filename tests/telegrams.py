@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bots.wording import Wording
 from core.limits import Limits
 from core.people import People
 from tests.botapi.floods import Rules
-from tests.botapi.server import Server, bot_api
+from tests.botapi.server import Fault, Server, bot_api
 from tests.botapi.spec import find
 from tests.botapi.world import Json, Person, Room, World
 from tests.fakes import SteppedEngine
@@ -28,6 +28,9 @@ WORDING = Wording(Path(__file__).parents[1] / "config" / "locales")
 SAY = WORDING.bind("en")
 QUICK = Rates(Rate(interval=0.0, typing=5.0, opening=True), Rate(interval=0.0, typing=5.0), over_all=0)
 """No waiting between two calls, where a test is not about that."""
+HASTY = {"rates": replace(QUICK, patience=0.6)}
+"""A front that does not wait long for a call."""
+FAULTS: tuple[Fault, ...] = ("reset", "done, then reset", "502", "half", "hang")
 NO_FLOOD = Rules(per_second=1e6, burst=1e6, per_minute=10**6, over_all=10**6)
 OPEN = ("web", "telegram")
 needs_spec = pytest.mark.skipif(find() is None, reason="the Bot API's description does not lie beside the checkout")

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,10 @@ from tests.botapi.server import Fault, bot_api
 from tests.botapi.world import BOT, Json, Room
 from tests.fakes import SteppedEngine, until
 from tests.houses import Clock, house
-from tests.telegrams import NO_FLOOD, OPEN, QUICK, SAY, Stage, connected, labels, stage
+from tests.telegrams import FAULTS, HASTY, NO_FLOOD, OPEN, SAY, Stage, connected, labels, stage
 
 ANSWER = "a1 a2 a3 a4"
 NAME = f"@{BOT['username']}"
-HASTY = {"rates": replace(QUICK, patience=0.6)}
-"""A front that does not wait long for a call."""
-FAULTS: tuple[Fault, ...] = ("reset", "done, then reset", "502", "half", "hang")
 AFTER_START = (
     *("getUpdates", "sendChatAction", "sendMessage", "editMessageText", "deleteMessage", "editMessageMedia"),
     *("answerCallbackQuery", "getFile", "file"),

@@ -8,8 +8,9 @@ import pytest
 
 from bots.telegram_forms import RICH, RICH_BYTES
 from tests.botapi.methods import Refusal
+from tests.botapi.server import Fault
 from tests.fakes import SteppedEngine, until
-from tests.telegrams import labels, needs_spec, stage
+from tests.telegrams import FAULTS, HASTY, labels, needs_spec, stage
 
 ANSWER = "a1 a2 a3 a4"
 
@@ -36,6 +37,24 @@ async def test_a_draft_grows_below_the_reserved_message_and_the_whole_answer_tak
         engine.release()
         await scene.world.until(lambda: room.of_bot() and room.of_bot()[-1]["message_id"] != message["message_id"])
         await scene.shown(room, ANSWER)
+
+
+@pytest.mark.parametrize("rich", [False, True], ids=["plain", "rich"])
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_draft_survives_every_fault_on_the_way(tmp_path: Path, fault: Fault, rich: bool) -> None:
+    async with stage(tmp_path, front={"drafts": True, "rich": rich, **HASTY}) as scene:
+        engine, ann = scene.home.engine, scene.world.person("Ann")
+        room = scene.room(ann)
+        for method in ("sendRichMessage", "sendRichMessageDraft") if rich else ("sendMessage", "sendMessageDraft"):
+            scene.server.faults[method].append(fault)
+        scene.world.say(ann, "hello")
+        await until(lambda: engine.running)
+        engine.step(2)
+        await scene.world.until(lambda: [draft["text"] for draft in room.drafts.values()] == ["a1 a2"])
+        engine.release()
+        await scene.shown(room, ANSWER)
+        assert not any(scene.server.faults.values()), "every call was made"
+        assert room.texts().count(ANSWER) == 1
 
 
 async def test_in_a_group_there_are_no_drafts(tmp_path: Path) -> None:
