@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 import config
-from bots.wording import Wording
+from bots.wording import Say, Wording
 from tests.botapi.floods import Rules
 from tests.botapi.methods import TOKEN
 from tests.botapi.server import Server, bot_api
@@ -76,11 +76,10 @@ class Telegram:
         """So many people, all in one group, and each in private."""
         assert self._server is not None
         world = self._server.world
-        apology = Wording(Path(config.__file__).with_name("locales"))("en", "gave-up")
+        say = Wording(Path(config.__file__).with_name("locales")).bind("en")
         group = world.group("Crashes")
         self._writers = [
-            Writer(world.person(f"person{number}"), world, group, book, apology, self._random)
-            for number in range(count)
+            Writer(world.person(f"person{number}"), world, group, book, say, self._random) for number in range(count)
         ]
         yield self._writers
 
@@ -112,9 +111,9 @@ class Telegram:
 class Writer:
     """One person, in private and in the group."""
 
-    def __init__(self, person: Person, world: World, group: Room, book: Book, apology: str, random: Random) -> None:
+    def __init__(self, person: Person, world: World, group: Room, book: Book, say: Say, random: Random) -> None:
         self.person, self.world, self.book = person, world, book
-        self._apology, self._random = apology, random
+        self._apology, self._note, self._random = say("gave-up"), say("left-out"), random
         self._rooms = {"private": world.rooms[person.id], "group": group}
         self._asked: dict[str, list[int]] = {}
         self._ended: dict[tuple[int, int], Sent] = {}
@@ -143,7 +142,7 @@ class Writer:
         seen = []
         for sent in self._mine():
             for shown in self._answers_to(sent):
-                text = " ".join(part.get("text", "") for part in shown)
+                text = " ".join(part.get("text", "") for part in shown).removesuffix(self._note)
                 seen.append((shown[0]["message_id"], Seen(sent.conversation, sent.prompt, text, self._state(shown))))
         return [answer for _, answer in sorted(seen, key=lambda pair: pair[0])]
 
