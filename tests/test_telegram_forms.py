@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from bots.telegram_forms import RICH, RICH_BYTES
 from tests.botapi.methods import Refusal
 from tests.botapi.server import Fault
 from tests.fakes import SteppedEngine, until
-from tests.telegrams import FAULTS, HASTY, labels, needs_spec, stage
+from tests.telegrams import TOGETHER, at_once, labels, needs_spec, patience, stage
 
 ANSWER = "a1 a2 a3 a4"
 
@@ -39,10 +40,14 @@ async def test_a_draft_grows_below_the_reserved_message_and_the_whole_answer_tak
         await scene.shown(room, ANSWER)
 
 
-@pytest.mark.parametrize("rich", [False, True], ids=["plain", "rich"])
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_a_draft_survives_every_fault_on_the_way(tmp_path: Path, fault: Fault, rich: bool) -> None:
-    async with stage(tmp_path, front={"drafts": True, "rich": rich, **HASTY}) as scene:
+@TOGETHER
+async def test_a_draft_survives_every_fault_on_the_way(tmp_path: Path, faults: Sequence[Fault]) -> None:
+    await at_once(a_draft(tmp_path / f"{fault}{rich}", fault, rich) for fault in faults for rich in (False, True))
+
+
+async def a_draft(folder: Path, fault: Fault, rich: bool) -> None:
+    """One whose calls meet the fault once each."""
+    async with stage(folder, front={"drafts": True, "rich": rich, **patience(fault)}) as scene:
         engine, ann = scene.home.engine, scene.world.person("Ann")
         room = scene.room(ann)
         for method in ("sendRichMessage", "sendRichMessageDraft") if rich else ("sendMessage", "sendMessageDraft"):
