@@ -10,6 +10,7 @@ import httpx
 from tests.botapi.methods import TOKEN
 from tests.botapi.server import bot_api
 from tests.crash.program import free_port
+from tests.fakes import until
 from tests.telegrams import NO_FLOOD, SAY, labels
 from tests.test_app import Conch, conch
 
@@ -81,7 +82,7 @@ async def test_without_a_network_the_rest_runs_and_telegram_comes_when_it_can(tm
         async with bot_api(rules=NO_FLOOD, port=port) as server:
             await running.says("@conch_test_bot")
             assert await health(running) == {"web": "up", "telegram": "up"}
-            await server.world.until(lambda: server.api.of("getUpdates"))
+            await until(lambda: "getUpdates" in server.requests)
             server.api.token = "1:another"
             server.cut_all()
             await running.says("start Conch again")
