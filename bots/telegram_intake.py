@@ -202,7 +202,7 @@ class Intake:
         raise AssertionError("the last of the parents is none")
 
     async def _edited(self, message: Message) -> None:
-        """Other words for a question; what was none before may be one now."""
+        """Other words for a question; what was none before may be one now. A place on a map moves without a word."""
         speaker = await self._speakers.of(message)
         if speaker is None or message.edit_date is None or command_of(message, self._me) is not None:
             return
@@ -217,7 +217,7 @@ class Intake:
                 places=speaker.places,
             )
         except NotFound:
-            if is_said(message) and is_for(message, self._me):
+            if (message.text or message.caption) and is_for(message, self._me):
                 await self._ask(message, speaker, at)
         except NotYours:
             log.debug("an edit of a question that was forgotten")

@@ -373,6 +373,16 @@ async def test_a_message_that_names_the_bot_only_after_an_edit_is_a_question_the
         assert asked(scene) == ["hello"]
 
 
+async def test_a_place_on_a_map_that_moves_on_is_answered_no_more_than_once(scene: Stage) -> None:
+    ann = scene.world.person("Ann")
+    place = {"location": {"latitude": 37.5, "longitude": 127.0, "live_period": 900}}
+    moved = scene.world.message(scene.room(ann), ann.user, place)
+    scene.world.deliver("edited_message", {**moved, "edit_date": moved["date"] + 60})
+    scene.world.say(ann, "hello")
+    await scene.shown(scene.room(ann), ANSWER)
+    assert len(scene.room(ann).of_bot()) == 1
+
+
 async def test_a_long_text_that_the_app_cuts_is_one_question(scene: Stage) -> None:
     ann = scene.world.person("Ann")
     now = int(scene.world.clock())

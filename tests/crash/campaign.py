@@ -56,7 +56,8 @@ async def _run(platform: Platform, program: Program, kills: int, random: Random,
                             await _come(moment, book, random)
                         await program.kill()
                 except TimeoutError:
-                    raise RuntimeError(f"the moment to kill ({moment}) did not come. {_standing(book)}") from None
+                    where = f"{_standing(book)}; the program: {program.standing()}"
+                    raise RuntimeError(f"the moment to kill ({moment}) did not come. {where}") from None
                 book.killed()
                 await program.start()
             stop.set()

@@ -51,7 +51,7 @@ class Telegram:
             "CONCH_TELEGRAM__API": f"http://127.0.0.1:{self._port}",
             "CONCH_TELEGRAM__OPEN": "true",
             "CONCH_ENGINE__DELAY": "0.002",
-            "CONCH_ENGINE__SLOTS": "2",
+            "CONCH_ENGINE__SLOTS": "4",
             "CONCH_LIMITS__MESSAGES_PER_MINUTE": "0",
             "CONCH_LIMITS__TOKENS_PER_DAY": "0",
             "CONCH_QUEUE__WAITING_PER_PERSON": "50",
