@@ -50,8 +50,11 @@ async def test_a_long_private_answer_is_one_message_with_the_whole_of_it_as_a_fi
 
         here.engine.words, here.engine.free = 3, False
         town.ann.presses(asked.shown, "regenerate")
-        await here.until(lambda: asked.shown and asked.shown.content == "a1 a2 a3")
+        await here.until(lambda: here.engine.running, speak=False)
+        await here.until(lambda: asked.shown and asked.shown.content == SAY("thinking"), speak=False)
         assert asked.shown.attachments == []
+        assert await ended(here, asked) == "a1 a2 a3"
+        assert SAY("starting-over") not in asked.shown.versions
 
 
 async def test_past_its_time_a_private_answer_goes_on_in_direct_messages_never_in_the_channel(
