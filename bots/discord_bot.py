@@ -32,7 +32,17 @@ from bots.discord_bot_messages import Messages
 from bots.discord_bot_permissions import Lack, invite, lacking, sentence
 from bots.discord_bot_place import PREFIX, Names, Place, name_of
 from bots.discord_bot_private import show_alone
-from bots.fronts import FIRST_BACK_OFF, LONGEST_BACK_OFF, UNREACHABLE, UP, Down, Ended, Report, kept_up
+from bots.fronts import (
+    CONTACT_SECONDS,
+    FIRST_BACK_OFF,
+    LONGEST_BACK_OFF,
+    UNREACHABLE,
+    UP,
+    Down,
+    Ended,
+    Report,
+    kept_up,
+)
 from bots.pacing import Pacing, Rate
 from bots.streaming import MAX_PARTS, show
 from bots.wording import Say, Wording
@@ -67,13 +77,14 @@ ENDS = {
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The clock (Unix seconds), ``rate`` of each channel, calls per second in all; in seconds the bound of a ``call``,
-    the first ``back_off`` of a connection that fails, and the time between two IDENTIFYs."""
+    the first ``back_off`` of what fails, how long a start waits for ``contact``, and the time between two IDENTIFYs."""
 
     clock: Callable[[], float] = time
     rate: Rate = RATE
     calls_per_second: int = CALLS_PER_SECOND
     call: float = CALL_SECONDS
     back_off: float = FIRST_BACK_OFF
+    contact: float = CONTACT_SECONDS
     identify: float = IDENTIFY_SECONDS
 
 
@@ -98,8 +109,9 @@ async def connect(
     pacing = Pacing(timing.calls_per_second / BURSTS, 1 / BURSTS)
     link = Link(calls, pacing, timing.rate, clock, clock())
     front = DiscordFront(Desk(chat, wording, options, link), marks, say, notify, timing)
+    keeping = kept_up("discord", front.session, report, contact=timing.contact, first_back_off=timing.back_off)
     try:
-        async with kept_up("discord", front.session, report, first_back_off=timing.back_off):
+        async with keeping:
             yield front
     finally:
         await front.close()
@@ -344,7 +356,7 @@ class DiscordFront:
 
     async def _read(self, channel: discord.abc.Messageable, number: int, slots: asyncio.Semaphore) -> None:
         """Deal with what was said in a channel meanwhile, however often that has to be tried."""
-        wait = FIRST_BACK_OFF
+        wait = self._timing.back_off
         try:
             while True:
                 try:

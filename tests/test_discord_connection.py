@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ import pytest
 from bots.discord_bot import ENDS
 from bots.discord_bot_identify import DAY, FREE, MOST, Identifies
 from core.errors import ConchError
-from tests.discord_houses import SAY, Beach, Town, beach
+from tests.discord_houses import QUICK, SAY, Beach, Town, beach
 from tests.discord_server.gateway import Line
 from tests.discord_server.people import answers
+from tests.houses import house
 
 
 @pytest.fixture
@@ -179,12 +181,12 @@ async def test_a_restart_reads_back_what_was_said_meanwhile_and_answers_it_once(
     assert len(answers(town.channel)) == 3
 
 
-async def test_sessions_are_counted_over_restarts_and_come_ever_slower(tmp_path: Path, town: Town) -> None:
-    async with beach(tmp_path, town) as here:
-        clock, sent = here.home.clock, []
+async def test_sessions_are_counted_over_restarts_and_come_ever_slower(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        clock, sent = home.clock, []
         began = clock.now
-        for _ in range(2000):
-            identifies = Identifies(here.home.store, "discord:1:identifies", clock)  # as a new process would
+        for _ in range(FREE + 2 * (MOST - FREE)):  # two days of them
+            identifies = Identifies(home.store, "discord:1:identifies", clock)  # as a new process would
             clock.now += await identifies.wait()
             await identifies.count()
             sent.append(clock.now)
@@ -200,7 +202,7 @@ async def test_a_crash_loop_waits_without_a_connection(
         times = [here.home.clock.now] * FREE
         await here.home.store.put(f"discord:{town.server.world.bot.id}:identifies", str(times))
     sessions = len(town.server.gateway.identifies)
-    async with beach(tmp_path, town, wait=False) as here:
+    async with beach(tmp_path, town, wait=False, timing=replace(QUICK, contact=0.05)) as here:
         await here.until(lambda: "many sessions were begun" in caplog.text)
         assert len(town.server.gateway.identifies) == sessions
 

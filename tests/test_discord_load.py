@@ -28,7 +28,7 @@ from tests.reading import PIECES
 from tests.screens import Screen, ScreenChannel, Shelf, a_pace, a_turn
 from tests.virtual_time import now, run
 
-CHANNELS = int(os.environ.get("SOAK_CHANNELS", "200"))
+CHANNELS = int(os.environ.get("SOAK_CHANNELS", "50"))
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "1"))
 OUTPUTS, TOGETHER = 10_000, 5
 PINGS = (
