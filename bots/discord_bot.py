@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
-import aiohttp
 import discord
 
 from bots.channel import ChannelError, Gone, RetryAfter
@@ -132,6 +131,7 @@ class DiscordFront:
         )
         self._files = Files(desk.chat, desk.options.file_hosts)
         self._client: ConchClient | None = None
+        self._publishing: asyncio.Task[None] | None = None
         self._report: Report = lambda state: None
         self._showing: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -170,8 +170,10 @@ class DiscordFront:
         client = (ConchClient if options.shards == 1 else ShardedClient)(
             self, message_content=options.message_content, identify_seconds=self._timing.identify, **shards
         )
+        calls = self.desk.link.calls
+        calls.http = client.http
         try:
-            await client.login(options.token)
+            await calls(client.login(options.token))
             application = client.application
             assert application is not None  # it has logged in
             if options.message_content and not _grants_content(application.flags):
@@ -184,9 +186,11 @@ class DiscordFront:
         except discord.LoginFailure:
             await client.close()
             raise Ended("wrong token", self._say("discord-token-wrong")) from None
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except ChannelError as failure:
             await client.close()
-            raise Down(type(error).__name__) from error
+            if isinstance(failure, RetryAfter):
+                await asyncio.sleep(failure.seconds)
+            raise Down(str(failure)) from failure
         except BaseException:
             await client.close()
             raise
@@ -195,7 +199,8 @@ class DiscordFront:
         """Everything else works with this client from now on; the answers that wait to be shown are, with the first."""
         link = self.desk.link
         client.add_dynamic_items(dynamic_button(self._interactions.pressed), dynamic_choice(self._interactions.chosen))
-        await CommandTree(client, self._interactions, self.desk.wording).publish(self._marks, app)
+        tree = CommandTree(client, self._interactions, self.desk.wording)
+        self._publishing = self._begin(tree.publish(link.calls, self._marks, app, self._timing.back_off))
         first, self._client = self._client is None, client
         link.use(client, Names(app))
         if not first:

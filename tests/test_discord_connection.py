@@ -16,6 +16,7 @@ from core.errors import ConchError
 from tests.discord_houses import QUICK, SAY, Beach, Town, beach
 from tests.discord_server.gateway import Line
 from tests.discord_server.people import answers
+from tests.discord_server.server import How, limited
 from tests.houses import house
 
 
@@ -46,6 +47,27 @@ async def test_a_discord_that_cannot_be_reached_at_the_start_is_tried_again(town
     async with beach(tmp_path, town) as here:
         assert fault.times == 0
         await asked_and_answered(here)
+
+
+@pytest.mark.parametrize("how", ["hang", limited(0.1), limited(0.1, everywhere=True)])
+async def test_a_login_is_bounded_in_time_and_does_as_it_is_told(town: Town, tmp_path: Path, how: How) -> None:
+    for route in ("/users/@me", "/oauth2/applications/@me"):
+        town.server.breaks("GET", route, how)
+    async with beach(tmp_path, town, timing=replace(QUICK, call=0.2)) as here:
+        await asked_and_answered(here)
+    assert town.server.limits.wrongs == []
+
+
+async def test_questions_are_answered_while_discord_does_not_take_the_commands(town: Town, tmp_path: Path) -> None:
+    fault = town.server.breaks("PUT", "/applications/{application_id}/commands", "hang", times=3)
+    async with beach(tmp_path, town, wait=False, timing=replace(QUICK, call=0.2)) as here:
+        await here.until(lambda: here.states)
+        await asked_and_answered(here)
+        assert town.server.world.commands == []
+        await here.until(lambda: town.server.world.commands)
+        assert fault.times == 0
+        asked = town.ann.runs("ask", town.channel, question="by command")
+        await here.until(lambda: asked.shown and asked.shown.button("regenerate"))
 
 
 async def test_a_wrong_token_ends_the_start_with_a_sentence(town: Town, tmp_path: Path) -> None:
