@@ -15,6 +15,7 @@ from core.people import People
 from tests.discord_houses import QUICK, SAY, Beach, Town, beach, saying
 from tests.discord_server.model import ATTACH, EPHEMERAL, MANAGE_MESSAGES, SUPPRESS_EMBEDS, THREAD
 from tests.discord_server.people import answers
+from tests.fakes import SteppedEngine
 from tests.reading import units
 
 
@@ -169,6 +170,13 @@ async def test_an_edited_question_is_answered_anew_in_place(here: Beach) -> None
     await here.until(lambda: here.asked()[-1] == "better" and answer.button("regenerate"))
     assert answers(here.town.channel) == [answer]
     assert [message.content for message in here.engine.asked[-1]] == ["better"]
+    await here.settled()
+    link = f"<@{here.server.world.bot.id}> best: https://example.org"
+    here.town.ann.edits(asked, link)  # our Discord sends its preview, too: the same edit once more
+    await here.until(lambda: here.asked()[-1] == "best: https://example.org" and answer.button("regenerate"))
+    here.town.bob.says(here.town.bob.direct, "next")
+    await here.answered(here.town.bob.direct)
+    assert len(here.engine.asked) == 4
 
 
 async def test_a_preview_that_arrives_is_no_edit(here: Beach) -> None:
@@ -201,6 +209,13 @@ async def test_a_deleted_question_takes_its_answer_along_running_or_done(here: B
     assert [message.content for message in here.engine.asked[-1]] == ["new"]
 
 
+async def test_questions_that_a_moderator_purges_take_their_answers_along(here: Beach) -> None:
+    questions = [person.asks(here.town.channel, "q") for person in (here.town.ann, here.town.bob)]
+    await here.answered(here.town.channel, 2)
+    here.town.host.deletes_all(*questions)
+    await here.until(lambda: answers(here.town.channel) == [])
+
+
 async def test_text_files_are_read_and_the_answer_says_so(town: Town, tmp_path: Path) -> None:
     async with beach(tmp_path, town, options={"file_hosts": frozenset({"127.0.0.1"})}) as here:
         files = [("notes.txt", b"Conches are molluscs.")]
@@ -208,6 +223,24 @@ async def test_text_files_are_read_and_the_answer_says_so(town: Town, tmp_path: 
         (answer,) = await here.answered(town.ann.direct)
         assert here.asked() == ["```notes.txt\nConches are molluscs.\n```\n\nIs that so?"]
         assert SAY("file-read", name="notes.txt") in answer.content
+        asked = town.ann.runs("ask", town.channel, question="And that?", file=files[0])
+        await here.until(lambda: asked.shown and asked.shown.button("regenerate"))
+        assert here.asked()[-1] == "```notes.txt\nConches are molluscs.\n```\n\nAnd that?"
+        unread = town.ann.runs("ask", town.channel, question="And that?", file=("a.png", b"\x89PNG"))
+        await here.said(unread, SAY("kind-unknown"))
+
+
+async def test_of_a_file_that_does_not_fit_the_answer_says_how_much_was_read(town: Town, tmp_path: Path) -> None:
+    hosts = {"file_hosts": frozenset({"127.0.0.1"})}
+    async with beach(tmp_path, town, options=hosts, engine=SteppedEngine(context_window=200)) as here:
+        words = " ".join(["word"] * 300)
+        town.ann.says(town.ann.direct, "Is that so?", files=[("long.txt", words.encode())])
+        (answer,) = await here.answered(town.ann.direct)
+        read = here.asked()[0].split("\n")[1]
+        assert words.startswith(read)
+        assert 0 < len(read) < len(words)
+        percent = 100 * len(read) // len(words)
+        assert SAY("file-read-part", name="long.txt", percent=percent) in answer.content
 
 
 @pytest.mark.parametrize(
@@ -318,6 +351,21 @@ async def test_a_user_installed_call_is_judged_by_its_user_never_by_the_server(t
         await here.until(lambda: asked.shown is not None and asked.shown.button("regenerate"))
 
 
+async def test_the_share_of_a_day_differs_by_role(town: Town, tmp_path: Path) -> None:
+    role = town.server.world.role(town.guild, "patrons")
+    town.guild.members[town.bob.user].add(role.id)
+    limits = Limits(0, 110, 0, named={f"discord:{role.id}": Limits(0, 1000, 0)})
+    async with beach(tmp_path, town, limits=limits) as here:
+        for number in range(3):
+            for person in (town.ann, town.bob):
+                person.asks(town.channel, f"{person.user.name} {number}")
+            await here.until(lambda number=number: f"bob {number}" in here.asked())
+            await here.settled()
+        assert [text for text in here.asked() if text.startswith("bob")] == ["bob 0", "bob 1", "bob 2"]
+        assert "ann 2" not in here.asked()
+        assert any(one.content.startswith("You have used up your share for today.") for one in answers(town.channel))
+
+
 async def test_limits_differ_by_role_also_for_what_is_read_back(town: Town, tmp_path: Path) -> None:
     role = town.server.world.role(town.guild, "patrons")
     town.guild.members[town.bob.user].add(role.id)
@@ -367,6 +415,7 @@ async def test_continue_goes_on_below_an_answer_that_was_cut(town: Town, tmp_pat
         assert cut.content == f"a1 a2\n\n*{SAY('cut-by-length')}*"
         for _ in range(2):  # a second press finds what the first one began
             town.ann.presses(cut, "proceed")
+        await here.said(town.bob.presses(cut, "proceed"), SAY("not-yours"))
         shown = await here.answered(town.channel, 2)
         assert shown[1].content.strip() == "a3 a4"
         assert shown[1].reference is cut
