@@ -125,10 +125,10 @@ class DiscordFront:
         self.seen = Seen(marks, desk.options.catch_up_hours, desk.link.clock)
         self._marks, self._say, self._notify, self._timing = marks, say, notify, timing
         self._messages = Messages(desk, self.seen, self._caught_up)
-        commands = CommandOptions("discord", ("discord-help",), desk.options.retention_days)
-        self._interactions = Interactions(
-            desk, Commands(desk.chat, desk.wording, desk.chat.personas, commands, desk.chat)
+        words = CommandOptions(
+            "discord", ("discord-help",), "discord-privacy", "discord-admin-help", desk.options.retention_days
         )
+        self._interactions = Interactions(desk, Commands(desk.chat, desk.wording, desk.chat.personas, words, desk.chat))
         self._files = Files(desk.chat, desk.options.file_hosts)
         self._client: ConchClient | None = None
         self._publishing: asyncio.Task[None] | None = None
