@@ -69,7 +69,7 @@ async def test_many_channels_at_once_stay_within_all_limits_and_answers_in_one_c
     town: Town, tmp_path: Path
 ) -> None:
     channels = [town.server.world.channel(town.guild, f"channel-{number}") for number in range(CHANNELS - 1)]
-    together = 4
+    together = 2 + CHANNELS // 100
     timing = Timing(rate=replace(RATE, typing=0))
     async with beach(tmp_path, town, timing=timing, slots=8, waiting=10_000, waiting_per_person=10_000) as here:
         here.engine.release()
