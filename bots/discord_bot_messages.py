@@ -89,10 +89,16 @@ class Messages:
                 self._desk.show(reply)
 
     async def deleted(self, channel: int, message: int) -> None:
-        """Somebody, not always who wrote it, has deleted a message: its answer goes, too."""
+        """Somebody, not always who wrote it, has deleted a question: its answer goes, too.
+
+        A part of an answer is no question: we delete those ourselves where a new answer is shorter.
+        """
         chat, link = self._desk.chat, self._desk.link
         try:
             turn = await chat.turn(link.names.event(message))
+            place = Place.read(turn.place)
+            if place is None or place.question != message:
+                return
             gone = await chat.delete(turn.id, turn.user)
         except NotFound:
             return

@@ -209,6 +209,37 @@ async def test_a_deleted_question_takes_its_answer_along_running_or_done(here: B
     assert [message.content for message in here.engine.asked[-1]] == ["new"]
 
 
+@pytest.mark.parametrize("how", ["regenerated", "edited"])
+async def test_a_shorter_answer_takes_the_place_of_a_long_one_and_stays(town: Town, tmp_path: Path, how: str) -> None:
+    async with beach(tmp_path, town, engine=SteppedEngine(words=1500), max_tokens=4000) as here:
+        here.engine.release()
+        asked = town.ann.asks(town.channel, "q")
+        await here.answered(town.channel)
+        await here.settled()
+        first, *more = answers(town.channel)
+        assert more
+        here.engine.words = 3
+        if how == "regenerated":
+            town.ann.presses(more[-1], "regenerate")
+        else:
+            town.ann.edits(asked, f"<@{town.server.world.bot.id}> q, in short")
+        await here.until(lambda: first.content == "a1 a2 a3" and first.button("regenerate"))
+        await here.settled()
+        town.ann.asks(town.channel, "next")
+        await here.answered(town.channel, 2)
+        assert answers(town.channel)[0] is first
+        assert [message.content for message in here.engine.asked[-1]][1:] == ["a1 a2 a3", "next"]
+
+
+async def test_an_answer_that_a_moderator_takes_away_leaves_its_question_in_the_conversation(here: Beach) -> None:
+    here.town.ann.asks(here.town.channel, "q")
+    (answer,) = await here.answered(here.town.channel)
+    here.server.world.delete(answer)
+    here.town.ann.asks(here.town.channel, "next")
+    await here.answered(here.town.channel)
+    assert [message.content for message in here.engine.asked[-1]] == ["q", "a1 a2 a3 a4", "next"]
+
+
 async def test_questions_that_a_moderator_purges_take_their_answers_along(here: Beach) -> None:
     questions = [person.asks(here.town.channel, "q") for person in (here.town.ann, here.town.bob)]
     await here.answered(here.town.channel, 2)
