@@ -50,6 +50,10 @@ async def test_a_direct_message_needs_no_mention_and_others_have_their_names(her
     (answer,) = await here.answered(here.town.ann.direct)
     assert answer.content == "a1 a2 a3 a4"
     assert here.asked() == ["who is @Bob?"]
+    odd = here.server.person("\\o/ \\1")
+    here.town.ann.says(here.town.ann.direct, f"who is <@{odd.user.id}>, and <@77>?")
+    await here.answered(here.town.ann.direct, 2)
+    assert here.asked()[-1] == "who is @\\O/ \\1, and <@77>?"
 
 
 async def test_what_is_not_for_the_bot_is_left_alone(here: Beach) -> None:
@@ -105,12 +109,11 @@ async def test_where_discord_hides_the_text_one_sentence_says_what_to_do_once(he
 
 
 async def test_a_mention_under_a_friends_message_takes_its_words_as_far_as_discord_shows_them(here: Beach) -> None:
-    seen = here.town.bob.asks(here.town.channel, "Conches are molluscs.")
+    seen = here.town.bob.asks(here.town.channel, f"<@{here.town.ann.user.id}> Conches are molluscs.")
     await here.answered(here.town.channel)
     here.town.ann.asks(here.town.channel, "Is that so?", to=seen)
     await here.answered(here.town.channel, 2)
-    bot = here.server.world.bot.id
-    assert here.asked()[-1] == f"> <@{bot}> Conches are molluscs.\n\nIs that so?"
+    assert here.asked()[-1] == "> @Ann Conches are molluscs.\n\nIs that so?"
     hidden = here.town.bob.says(here.town.channel, "They are fish.")
     here.town.ann.asks(here.town.channel, "Is that so?", to=hidden)
     shown = await here.answered(here.town.channel, 3)
@@ -454,12 +457,12 @@ async def test_continue_goes_on_below_an_answer_that_was_cut(town: Town, tmp_pat
 
 
 async def test_a_form_asks_about_somebody_elses_message(here: Beach) -> None:
-    message = here.town.bob.says(here.town.channel, "Conches are molluscs.")
+    message = here.town.bob.says(here.town.channel, f"<@{here.town.ann.user.id}> Conches are molluscs.")
     opened = here.town.ann.picks("Ask about this", message)
     await here.until(opened.answered.is_set)
     sent = here.town.ann.submits(opened, question="Is that so?")
     await here.until(lambda: sent.shown and sent.shown.button("regenerate"))
-    assert here.asked() == ["> Conches are molluscs.\n\nIs that so?"]
+    assert here.asked() == ["> @Ann Conches are molluscs.\n\nIs that so?"]
 
 
 async def test_the_menu_regenerates_an_answer_or_the_answer_to_a_question(here: Beach) -> None:
