@@ -152,10 +152,13 @@ class Outcome(Generic[A]):
 
 @dataclass(frozen=True, slots=True)
 class CommandOptions:
-    """``platform``: a bare number of ``/admin allow`` is an id of it. ``help``: keys of the sentences of /help."""
+    """``platform``: a bare number of ``/admin allow`` is an id of it. The rest but ``retention_days`` are keys of
+    sentences, for a platform whose commands have names of their own: those of /help, of /privacy and of /admin."""
 
     platform: str
     help: tuple[str, ...] = ("help",)
+    privacy: str = "privacy"
+    admin: str = "admin-help"
     retention_days: int = 0
 
 
@@ -275,7 +278,9 @@ class Commands(Generic[A]):
 
     async def _privacy(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         days = self._options.retention_days
-        return Outcome("\n".join([say("privacy"), *([say("privacy-retention", days=days)] if days else [])]))
+        return Outcome(
+            "\n".join([say(self._options.privacy), *([say("privacy-retention", days=days)] if days else [])])
+        )
 
     async def _export(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         everything = await self._talk.export(asker.user)
@@ -296,7 +301,7 @@ class Commands(Generic[A]):
 
     async def _help(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         owns = self._owner is not None and self._owner.owns(asker.user)
-        return Outcome("\n\n".join(say(key) for key in (*self._options.help, *(["admin-help"] if owns else []))))
+        return Outcome("\n\n".join(say(key) for key in (*self._options.help, *([self._options.admin] if owns else []))))
 
     async def _admin(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         owner = self._owner
@@ -318,7 +323,7 @@ class Commands(Generic[A]):
                 return Outcome(say("admin-stats", **_shown(await owner.stats())))
             case "allow" | "deny" as verb if who.strip():
                 return await self._admit(owner, verb, who.strip(), say)
-        return Outcome(say("admin-help"), done=False)
+        return Outcome(say(self._options.admin), done=False)
 
     async def _admit(self, owner: Ownership, verb: str, who: str, say: Say) -> Outcome[A]:
         """By the code that a stranger was given, by their id here, or by the name of a person or place anywhere."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
-import aiohttp
 import discord
 
 from bots.channel import ChannelError, Gone, RetryAfter
@@ -32,7 +31,17 @@ from bots.discord_bot_messages import Messages
 from bots.discord_bot_permissions import Lack, invite, lacking, sentence
 from bots.discord_bot_place import PREFIX, Names, Place, name_of
 from bots.discord_bot_private import show_alone
-from bots.fronts import FIRST_BACK_OFF, LONGEST_BACK_OFF, UNREACHABLE, UP, Down, Ended, Report, kept_up
+from bots.fronts import (
+    CONTACT_SECONDS,
+    FIRST_BACK_OFF,
+    LONGEST_BACK_OFF,
+    UNREACHABLE,
+    UP,
+    Down,
+    Ended,
+    Report,
+    kept_up,
+)
 from bots.pacing import Pacing, Rate
 from bots.streaming import MAX_PARTS, show
 from bots.wording import Say, Wording
@@ -67,13 +76,14 @@ ENDS = {
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The clock (Unix seconds), ``rate`` of each channel, calls per second in all; in seconds the bound of a ``call``,
-    the first ``back_off`` of a connection that fails, and the time between two IDENTIFYs."""
+    the first ``back_off`` of what fails, how long a start waits for ``contact``, and the time between two IDENTIFYs."""
 
     clock: Callable[[], float] = time
     rate: Rate = RATE
     calls_per_second: int = CALLS_PER_SECOND
     call: float = CALL_SECONDS
     back_off: float = FIRST_BACK_OFF
+    contact: float = CONTACT_SECONDS
     identify: float = IDENTIFY_SECONDS
 
 
@@ -98,8 +108,9 @@ async def connect(
     pacing = Pacing(timing.calls_per_second / BURSTS, 1 / BURSTS)
     link = Link(calls, pacing, timing.rate, clock, clock())
     front = DiscordFront(Desk(chat, wording, options, link), marks, say, notify, timing)
+    keeping = kept_up("discord", front.session, report, contact=timing.contact, first_back_off=timing.back_off)
     try:
-        async with kept_up("discord", front.session, report, first_back_off=timing.back_off):
+        async with keeping:
             yield front
     finally:
         await front.close()
@@ -114,12 +125,13 @@ class DiscordFront:
         self.seen = Seen(marks, desk.options.catch_up_hours, desk.link.clock)
         self._marks, self._say, self._notify, self._timing = marks, say, notify, timing
         self._messages = Messages(desk, self.seen, self._caught_up)
-        commands = CommandOptions("discord", ("discord-help",), desk.options.retention_days)
-        self._interactions = Interactions(
-            desk, Commands(desk.chat, desk.wording, desk.chat.personas, commands, desk.chat)
+        words = CommandOptions(
+            "discord", ("discord-help",), "discord-privacy", "discord-admin-help", desk.options.retention_days
         )
+        self._interactions = Interactions(desk, Commands(desk.chat, desk.wording, desk.chat.personas, words, desk.chat))
         self._files = Files(desk.chat, desk.options.file_hosts)
         self._client: ConchClient | None = None
+        self._publishing: asyncio.Task[None] | None = None
         self._report: Report = lambda state: None
         self._showing: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -158,8 +170,10 @@ class DiscordFront:
         client = (ConchClient if options.shards == 1 else ShardedClient)(
             self, message_content=options.message_content, identify_seconds=self._timing.identify, **shards
         )
+        calls = self.desk.link.calls
+        calls.http = client.http
         try:
-            await client.login(options.token)
+            await calls(client.login(options.token))
             application = client.application
             assert application is not None  # it has logged in
             if options.message_content and not _grants_content(application.flags):
@@ -172,9 +186,11 @@ class DiscordFront:
         except discord.LoginFailure:
             await client.close()
             raise Ended("wrong token", self._say("discord-token-wrong")) from None
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except ChannelError as failure:
             await client.close()
-            raise Down(type(error).__name__) from error
+            if isinstance(failure, RetryAfter):
+                await asyncio.sleep(failure.seconds)
+            raise Down(str(failure)) from failure
         except BaseException:
             await client.close()
             raise
@@ -183,7 +199,8 @@ class DiscordFront:
         """Everything else works with this client from now on; the answers that wait to be shown are, with the first."""
         link = self.desk.link
         client.add_dynamic_items(dynamic_button(self._interactions.pressed), dynamic_choice(self._interactions.chosen))
-        await CommandTree(client, self._interactions, self.desk.wording).publish(self._marks, app)
+        tree = CommandTree(client, self._interactions, self.desk.wording)
+        self._publishing = self._begin(tree.publish(link.calls, self._marks, app, self._timing.back_off))
         first, self._client = self._client is None, client
         link.use(client, Names(app))
         if not first:
@@ -344,7 +361,7 @@ class DiscordFront:
 
     async def _read(self, channel: discord.abc.Messageable, number: int, slots: asyncio.Semaphore) -> None:
         """Deal with what was said in a channel meanwhile, however often that has to be tried."""
-        wait = FIRST_BACK_OFF
+        wait = self._timing.back_off
         try:
             while True:
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -13,10 +14,14 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
+from bots.channel import ChannelError, Gone, RetryAfter
+from bots.discord_bot_calls import Calls
 from bots.discord_bot_history import Marks
 from bots.discord_bot_interactions import Interaction, Interactions
 from bots.discord_bot_place import PREFIX
+from bots.fronts import LONGEST_BACK_OFF
 from bots.wording import Wording
+from core.errors import ConchError
 
 log = logging.getLogger(__name__)
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
@@ -58,8 +63,24 @@ class CommandTree(app_commands.CommandTree[Any]):
         self.add_command(app_commands.ContextMenu(name=self._text("menu-ask-about"), callback=self._ask_about))
         self.add_command(app_commands.ContextMenu(name=self._text("menu-regenerate"), callback=self._regenerate))
 
-    async def publish(self, marks: Marks, app: int) -> None:
-        """Tell Discord of the commands, if they are not what it was told last."""
+    async def publish(self, calls: Calls, marks: Marks, app: int, back_off: float) -> None:
+        """Tell Discord of the commands, if they are not what it was told last: beside everything else, however often
+        that has to be tried, the first time after ``back_off`` seconds."""
+        while not self.client.is_closed():
+            wait = back_off
+            try:
+                return await calls(self._publish(marks, app))
+            except Gone as refusal:
+                log.error("Discord does not take the commands: %s", refusal)
+                return None
+            except (ChannelError, ConchError) as failure:
+                log.warning("Discord was not told of the commands, tried again: %s", failure)
+                wait = max(wait, failure.seconds if isinstance(failure, RetryAfter) else 0)
+            await asyncio.sleep(wait)
+            back_off = min(2 * back_off, LONGEST_BACK_OFF)
+        return None
+
+    async def _publish(self, marks: Marks, app: int) -> None:
         translator = Translator(self._wording)
         await self.set_translator(translator)
         payload = [await command.get_translated_payload(self, translator) for command in self.get_commands()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,6 +83,13 @@ class Desk:
                     return
                 except ChannelError as failure:
                     log.debug("a notice was not sent: %s", failure)
+
+
+def words(message: discord.Message, me: discord.ClientUser) -> str:
+    """What a message says: without our name, and with the names of others as people see them."""
+    names = {str(user.id): f"@{user.display_name}" for user in message.mentions}
+    text = re.sub(rf"<@!?{me.id}>[ \t]*", "", message.content).strip()
+    return re.sub(r"<@!?(\d+)>", lambda mention: names.get(mention[1], mention[0]), text)
 
 
 def places(guild: discord.Guild | None, channel: Any, roles: Iterable[discord.Role]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import discord
 from bots.channel import ChannelError
 from bots.commands import Asker, Commands
 from bots.discord_bot_buttons import choices_of, turn_of
-from bots.discord_bot_desk import Desk, places, scope
+from bots.discord_bot_desk import Desk, places, scope, words
 from bots.discord_bot_files import readable
 from bots.discord_bot_place import PREFIX, Place, conversation_of, name_of
 from bots.view import Button
@@ -154,7 +154,7 @@ class Interactions:
                 label=say("form-about")[:45],
                 custom_id="about",
                 style=discord.TextStyle.paragraph,
-                default=message.content[:FORM_CHARACTERS],
+                default=words(message, self._desk.link.me)[:FORM_CHARACTERS],
                 max_length=FORM_CHARACTERS,
             )
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from weakref import WeakValueDictionary
 import discord
 
 from bots.channel import ChannelError
-from bots.discord_bot_desk import Desk, places, scope
+from bots.discord_bot_desk import Desk, places, scope, words
 from bots.discord_bot_files import readable
 from bots.discord_bot_history import Seen
 from bots.discord_bot_place import Place, conversation_of, name_of
@@ -89,10 +88,16 @@ class Messages:
                 self._desk.show(reply)
 
     async def deleted(self, channel: int, message: int) -> None:
-        """Somebody, not always who wrote it, has deleted a message: its answer goes, too."""
+        """Somebody, not always who wrote it, has deleted a question: its answer goes, too.
+
+        A part of an answer is no question: we delete those ourselves where a new answer is shorter.
+        """
         chat, link = self._desk.chat, self._desk.link
         try:
             turn = await chat.turn(link.names.event(message))
+            place = Place.read(turn.place)
+            if place is None or place.question != message:
+                return
             gone = await chat.delete(turn.id, turn.user)
         except NotFound:
             return
@@ -197,11 +202,9 @@ class Messages:
         return True
 
     def _question(self, message: discord.Message) -> Question:
-        """The words, without our name and with the names of others; and what they are about."""
-        me, text = self._desk.link.me, message.content
-        text = re.sub(rf"<@!?{me.id}>[ \t]*", "", text).strip()
-        for user in message.mentions:
-            text = re.sub(rf"<@!?{user.id}>", f"@{user.display_name}", text)
+        """What it says, and what that is about."""
+        me = self._desk.link.me
+        text = words(message, me)
         files, unread = readable(message.attachments)
         seen = bool(message.content or message.attachments or message.stickers or message.guild is None)
         question = Question(text, files=files, unread=unread, blind=not seen)
@@ -213,7 +216,7 @@ class Messages:
             return question
         if replied.author == me:
             return replace(question, parent=self._desk.link.names.event(replied.id))
-        return replace(question, quote=replied.content, quote_hidden=not replied.content)
+        return replace(question, quote=words(replied, me), quote_hidden=not replied.content)
 
     def _replied_to(self, message: discord.Message) -> discord.abc.User | None:
         """Whose message it replies to."""

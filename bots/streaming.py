@@ -89,7 +89,7 @@ class _Showing:
         self._drawn: dict[int, tuple[Part, tuple[Button, ...]]] = {}
         self._splits: dict[str, list[Part]] = {}
         turn = reply.turn
-        self._taken_over = turn.kind in ("edit", "regenerate") and bool(turn.refs) and turn.started is None
+        self._taken_over = turn.kind in ("edit", "regenerate") and bool(turn.refs) and not reply.resumed
         self._again = bool(turn.refs) and not self._taken_over
         self._gone = self._full = False
         self._failures = 0

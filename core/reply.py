@@ -21,6 +21,8 @@ class Reply:
 
     def __init__(self, turn: Turn, store: Store, cancel: Callable[[Reply, str], Awaitable[None]]) -> None:
         self.turn = turn
+        self.resumed = turn.started is not None
+        """Somebody else had begun it: a process that is gone. What its messages show is a part of this answer."""
         self.successor: Reply | None = None
         self._store = store
         self._cancel = cancel

@@ -166,6 +166,7 @@ async def at_the_beach(
         conch = Beach(town, home, front, states, notes)
         if wait:
             await conch.until(lambda: "up" in states and not front._guilds, speak=False)
+            await conch.until(lambda: front._publishing is not None and front._publishing.done(), speak=False)
         yield conch
 
 

@@ -15,6 +15,7 @@ from core.people import People
 from tests.discord_houses import QUICK, SAY, Beach, Town, beach, saying
 from tests.discord_server.model import ATTACH, EPHEMERAL, MANAGE_MESSAGES, SUPPRESS_EMBEDS, THREAD
 from tests.discord_server.people import answers
+from tests.fakes import SteppedEngine
 from tests.reading import units
 
 
@@ -49,6 +50,10 @@ async def test_a_direct_message_needs_no_mention_and_others_have_their_names(her
     (answer,) = await here.answered(here.town.ann.direct)
     assert answer.content == "a1 a2 a3 a4"
     assert here.asked() == ["who is @Bob?"]
+    odd = here.server.person("\\o/ \\1")
+    here.town.ann.says(here.town.ann.direct, f"who is <@{odd.user.id}>, and <@77>?")
+    await here.answered(here.town.ann.direct, 2)
+    assert here.asked()[-1] == "who is @\\O/ \\1, and <@77>?"
 
 
 async def test_what_is_not_for_the_bot_is_left_alone(here: Beach) -> None:
@@ -104,12 +109,11 @@ async def test_where_discord_hides_the_text_one_sentence_says_what_to_do_once(he
 
 
 async def test_a_mention_under_a_friends_message_takes_its_words_as_far_as_discord_shows_them(here: Beach) -> None:
-    seen = here.town.bob.asks(here.town.channel, "Conches are molluscs.")
+    seen = here.town.bob.asks(here.town.channel, f"<@{here.town.ann.user.id}> Conches are molluscs.")
     await here.answered(here.town.channel)
     here.town.ann.asks(here.town.channel, "Is that so?", to=seen)
     await here.answered(here.town.channel, 2)
-    bot = here.server.world.bot.id
-    assert here.asked()[-1] == f"> <@{bot}> Conches are molluscs.\n\nIs that so?"
+    assert here.asked()[-1] == "> @Ann Conches are molluscs.\n\nIs that so?"
     hidden = here.town.bob.says(here.town.channel, "They are fish.")
     here.town.ann.asks(here.town.channel, "Is that so?", to=hidden)
     shown = await here.answered(here.town.channel, 3)
@@ -169,6 +173,13 @@ async def test_an_edited_question_is_answered_anew_in_place(here: Beach) -> None
     await here.until(lambda: here.asked()[-1] == "better" and answer.button("regenerate"))
     assert answers(here.town.channel) == [answer]
     assert [message.content for message in here.engine.asked[-1]] == ["better"]
+    await here.settled()
+    link = f"<@{here.server.world.bot.id}> best: https://example.org"
+    here.town.ann.edits(asked, link)  # our Discord sends its preview, too: the same edit once more
+    await here.until(lambda: here.asked()[-1] == "best: https://example.org" and answer.button("regenerate"))
+    here.town.bob.says(here.town.bob.direct, "next")
+    await here.answered(here.town.bob.direct)
+    assert len(here.engine.asked) == 4
 
 
 async def test_a_preview_that_arrives_is_no_edit(here: Beach) -> None:
@@ -201,6 +212,44 @@ async def test_a_deleted_question_takes_its_answer_along_running_or_done(here: B
     assert [message.content for message in here.engine.asked[-1]] == ["new"]
 
 
+@pytest.mark.parametrize("how", ["regenerated", "edited"])
+async def test_a_shorter_answer_takes_the_place_of_a_long_one_and_stays(town: Town, tmp_path: Path, how: str) -> None:
+    async with beach(tmp_path, town, engine=SteppedEngine(words=1500), max_tokens=4000) as here:
+        here.engine.release()
+        asked = town.ann.asks(town.channel, "q")
+        await here.answered(town.channel)
+        await here.settled()
+        first, *more = answers(town.channel)
+        assert more
+        here.engine.words = 3
+        if how == "regenerated":
+            town.ann.presses(more[-1], "regenerate")
+        else:
+            town.ann.edits(asked, f"<@{town.server.world.bot.id}> q, in short")
+        await here.until(lambda: first.content == "a1 a2 a3" and first.button("regenerate"))
+        await here.settled()
+        town.ann.asks(town.channel, "next")
+        await here.answered(town.channel, 2)
+        assert answers(town.channel)[0] is first
+        assert [message.content for message in here.engine.asked[-1]][1:] == ["a1 a2 a3", "next"]
+
+
+async def test_an_answer_that_a_moderator_takes_away_leaves_its_question_in_the_conversation(here: Beach) -> None:
+    here.town.ann.asks(here.town.channel, "q")
+    (answer,) = await here.answered(here.town.channel)
+    here.server.world.delete(answer)
+    here.town.ann.asks(here.town.channel, "next")
+    await here.answered(here.town.channel)
+    assert [message.content for message in here.engine.asked[-1]] == ["q", "a1 a2 a3 a4", "next"]
+
+
+async def test_questions_that_a_moderator_purges_take_their_answers_along(here: Beach) -> None:
+    questions = [person.asks(here.town.channel, "q") for person in (here.town.ann, here.town.bob)]
+    await here.answered(here.town.channel, 2)
+    here.town.host.deletes_all(*questions)
+    await here.until(lambda: answers(here.town.channel) == [])
+
+
 async def test_text_files_are_read_and_the_answer_says_so(town: Town, tmp_path: Path) -> None:
     async with beach(tmp_path, town, options={"file_hosts": frozenset({"127.0.0.1"})}) as here:
         files = [("notes.txt", b"Conches are molluscs.")]
@@ -208,6 +257,24 @@ async def test_text_files_are_read_and_the_answer_says_so(town: Town, tmp_path: 
         (answer,) = await here.answered(town.ann.direct)
         assert here.asked() == ["```notes.txt\nConches are molluscs.\n```\n\nIs that so?"]
         assert SAY("file-read", name="notes.txt") in answer.content
+        asked = town.ann.runs("ask", town.channel, question="And that?", file=files[0])
+        await here.until(lambda: asked.shown and asked.shown.button("regenerate"))
+        assert here.asked()[-1] == "```notes.txt\nConches are molluscs.\n```\n\nAnd that?"
+        unread = town.ann.runs("ask", town.channel, question="And that?", file=("a.png", b"\x89PNG"))
+        await here.said(unread, SAY("kind-unknown"))
+
+
+async def test_of_a_file_that_does_not_fit_the_answer_says_how_much_was_read(town: Town, tmp_path: Path) -> None:
+    hosts = {"file_hosts": frozenset({"127.0.0.1"})}
+    async with beach(tmp_path, town, options=hosts, engine=SteppedEngine(context_window=200)) as here:
+        words = " ".join(["word"] * 300)
+        town.ann.says(town.ann.direct, "Is that so?", files=[("long.txt", words.encode())])
+        (answer,) = await here.answered(town.ann.direct)
+        read = here.asked()[0].split("\n")[1]
+        assert words.startswith(read)
+        assert 0 < len(read) < len(words)
+        percent = 100 * len(read) // len(words)
+        assert SAY("file-read-part", name="long.txt", percent=percent) in answer.content
 
 
 @pytest.mark.parametrize(
@@ -318,6 +385,21 @@ async def test_a_user_installed_call_is_judged_by_its_user_never_by_the_server(t
         await here.until(lambda: asked.shown is not None and asked.shown.button("regenerate"))
 
 
+async def test_the_share_of_a_day_differs_by_role(town: Town, tmp_path: Path) -> None:
+    role = town.server.world.role(town.guild, "patrons")
+    town.guild.members[town.bob.user].add(role.id)
+    limits = Limits(0, 110, 0, named={f"discord:{role.id}": Limits(0, 1000, 0)})
+    async with beach(tmp_path, town, limits=limits) as here:
+        for number in range(3):
+            for person in (town.ann, town.bob):
+                person.asks(town.channel, f"{person.user.name} {number}")
+            await here.until(lambda number=number: f"bob {number}" in here.asked())
+            await here.settled()
+        assert [text for text in here.asked() if text.startswith("bob")] == ["bob 0", "bob 1", "bob 2"]
+        assert "ann 2" not in here.asked()
+        assert any(one.content.startswith("You have used up your share for today.") for one in answers(town.channel))
+
+
 async def test_limits_differ_by_role_also_for_what_is_read_back(town: Town, tmp_path: Path) -> None:
     role = town.server.world.role(town.guild, "patrons")
     town.guild.members[town.bob.user].add(role.id)
@@ -367,6 +449,7 @@ async def test_continue_goes_on_below_an_answer_that_was_cut(town: Town, tmp_pat
         assert cut.content == f"a1 a2\n\n*{SAY('cut-by-length')}*"
         for _ in range(2):  # a second press finds what the first one began
             town.ann.presses(cut, "proceed")
+        await here.said(town.bob.presses(cut, "proceed"), SAY("not-yours"))
         shown = await here.answered(town.channel, 2)
         assert shown[1].content.strip() == "a3 a4"
         assert shown[1].reference is cut
@@ -374,12 +457,12 @@ async def test_continue_goes_on_below_an_answer_that_was_cut(town: Town, tmp_pat
 
 
 async def test_a_form_asks_about_somebody_elses_message(here: Beach) -> None:
-    message = here.town.bob.says(here.town.channel, "Conches are molluscs.")
+    message = here.town.bob.says(here.town.channel, f"<@{here.town.ann.user.id}> Conches are molluscs.")
     opened = here.town.ann.picks("Ask about this", message)
     await here.until(opened.answered.is_set)
     sent = here.town.ann.submits(opened, question="Is that so?")
     await here.until(lambda: sent.shown and sent.shown.button("regenerate"))
-    assert here.asked() == ["> Conches are molluscs.\n\nIs that so?"]
+    assert here.asked() == ["> @Ann Conches are molluscs.\n\nIs that so?"]
 
 
 async def test_the_menu_regenerates_an_answer_or_the_answer_to_a_question(here: Beach) -> None:

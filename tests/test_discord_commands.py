@@ -102,7 +102,7 @@ async def test_each_is_answered_in_the_language_of_their_program(here: Beach, lo
     person = here.server.person("somebody", locale=locale)
     here.town.guild.members[person.user] = set()
     say = WORDING.bind(language)
-    await here.said(person.runs("privacy", here.town.channel), say("privacy"))
+    await here.said(person.runs("privacy", here.town.channel), say("discord-privacy"))
     asked = person.runs("ask", here.town.channel, question="q")
     await here.until(lambda: asked.shown is not None and asked.shown.button("stop"), speak=False)
     assert asked.shown is not None
@@ -155,13 +155,25 @@ async def test_persona_and_language_are_chosen_by_name_or_by_a_button_that_works
         town.ann.presses(language.shown, "ko")
         korean = WORDING.bind("ko")
         await here.until(lambda: shows(language, korean("language-set")))
-        await here.said(town.ann.runs("privacy", town.channel), korean("privacy"))
+        await here.said(town.ann.runs("privacy", town.channel), korean("discord-privacy"))
         chosen = town.ann.runs("language", town.channel, language="en")
         await here.said(chosen, SAY("language-set"))
 
 
+@pytest.mark.parametrize("language", WORDING.languages)
+def test_commands_are_told_by_the_names_that_discord_shows_in_that_language(language: str) -> None:
+    say = WORDING.bind(language)
+    told = [say(f"discord-{text}") for text in ("help", "privacy", "admin-help")]
+    names = {say(f"name-{name}") for name in (*NAMES, "admin") if name != "help"}
+    assert {name for text in told for name in names if f"/{name}" in text} == names
+    for slash in re.findall(r"(?<!\w)/(\w+)", "\n".join(told)):
+        assert any(slash.startswith(name) for name in names)
+    for name in ADMIN:
+        assert f"/{say('name-admin')} {say(f'name-admin-{name}')} – " in told[-1]
+
+
 async def test_status_privacy_and_help_are_private_words(here: Beach) -> None:
-    await here.said(here.town.ann.runs("privacy", here.town.channel), SAY("privacy"))
+    await here.said(here.town.ann.runs("privacy", here.town.channel), SAY("discord-privacy"))
     await here.said(here.town.ann.runs("help", here.town.channel), SAY("discord-help"))
     status = here.town.ann.runs("status", here.town.channel)
     await here.until(status.answered.is_set)
@@ -209,6 +221,7 @@ async def test_the_host_pauses_resumes_drains_and_looks_at_figures_and_nobody_el
     town.ann.asks(town.channel, "q")
     await here.until(lambda: answers(town.channel)[-1].content == SAY("shutting-down"))
     await here.said(town.host.runs("admin resume", town.channel), SAY("admin-resumed"))
+    await here.said(town.host.runs("help", town.channel), f"{SAY('discord-help')}\n\n{SAY('discord-admin-help')}")
     figures = town.host.runs("admin stats", town.channel)
     await here.until(figures.answered.is_set)
     assert figures.shown is not None

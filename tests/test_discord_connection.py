@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ import pytest
 from bots.discord_bot import ENDS
 from bots.discord_bot_identify import DAY, FREE, MOST, Identifies
 from core.errors import ConchError
-from tests.discord_houses import SAY, Beach, Town, beach
+from tests.discord_houses import QUICK, SAY, Beach, Town, beach
 from tests.discord_server.gateway import Line
 from tests.discord_server.people import answers
+from tests.discord_server.server import How, limited
+from tests.houses import house
 
 
 @pytest.fixture
@@ -44,6 +47,27 @@ async def test_a_discord_that_cannot_be_reached_at_the_start_is_tried_again(town
     async with beach(tmp_path, town) as here:
         assert fault.times == 0
         await asked_and_answered(here)
+
+
+@pytest.mark.parametrize("how", ["hang", limited(0.1), limited(0.1, everywhere=True)])
+async def test_a_login_is_bounded_in_time_and_does_as_it_is_told(town: Town, tmp_path: Path, how: How) -> None:
+    for route in ("/users/@me", "/oauth2/applications/@me"):
+        town.server.breaks("GET", route, how)
+    async with beach(tmp_path, town, timing=replace(QUICK, call=0.2)) as here:
+        await asked_and_answered(here)
+    assert town.server.limits.wrongs == []
+
+
+async def test_questions_are_answered_while_discord_does_not_take_the_commands(town: Town, tmp_path: Path) -> None:
+    fault = town.server.breaks("PUT", "/applications/{application_id}/commands", "hang", times=3)
+    async with beach(tmp_path, town, wait=False, timing=replace(QUICK, call=0.2)) as here:
+        await here.until(lambda: here.states)
+        await asked_and_answered(here)
+        assert town.server.world.commands == []
+        await here.until(lambda: town.server.world.commands)
+        assert fault.times == 0
+        asked = town.ann.runs("ask", town.channel, question="by command")
+        await here.until(lambda: asked.shown and asked.shown.button("regenerate"))
 
 
 async def test_a_wrong_token_ends_the_start_with_a_sentence(town: Town, tmp_path: Path) -> None:
@@ -179,12 +203,12 @@ async def test_a_restart_reads_back_what_was_said_meanwhile_and_answers_it_once(
     assert len(answers(town.channel)) == 3
 
 
-async def test_sessions_are_counted_over_restarts_and_come_ever_slower(tmp_path: Path, town: Town) -> None:
-    async with beach(tmp_path, town) as here:
-        clock, sent = here.home.clock, []
+async def test_sessions_are_counted_over_restarts_and_come_ever_slower(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        clock, sent = home.clock, []
         began = clock.now
-        for _ in range(2000):
-            identifies = Identifies(here.home.store, "discord:1:identifies", clock)  # as a new process would
+        for _ in range(FREE + 2 * (MOST - FREE)):  # two days of them
+            identifies = Identifies(home.store, "discord:1:identifies", clock)  # as a new process would
             clock.now += await identifies.wait()
             await identifies.count()
             sent.append(clock.now)
@@ -200,7 +224,7 @@ async def test_a_crash_loop_waits_without_a_connection(
         times = [here.home.clock.now] * FREE
         await here.home.store.put(f"discord:{town.server.world.bot.id}:identifies", str(times))
     sessions = len(town.server.gateway.identifies)
-    async with beach(tmp_path, town, wait=False) as here:
+    async with beach(tmp_path, town, wait=False, timing=replace(QUICK, contact=0.05)) as here:
         await here.until(lambda: "many sessions were begun" in caplog.text)
         assert len(town.server.gateway.identifies) == sessions
 

@@ -203,9 +203,18 @@ async def test_edits_and_presses_that_are_replayed_are_one_each(town: Town, tmp_
         town.ann.presses(answer, "regenerate")
         await here.until(lambda: len(here.engine.asked) == 3)
         await here.settled()
+        town.bob.says(town.bob.direct, "kept")
+        await here.answered(town.bob.direct)
+        town.bob.says(town.bob.direct, "taken back")
+        await here.answered(town.bob.direct, 2)
+        undone = town.bob.runs("undo", town.bob.direct)
+        await here.said(undone, SAY("undo-done", text="taken back"))
+        town.bob.says(town.bob.direct, "next")
+        await here.answered(town.bob.direct, 3)
+        assert [message.content for message in here.engine.asked[-1]][::2] == ["kept", "next"]
         town.ann.deletes(asked)
         await here.until(lambda: not answers(town.channel))
-        assert here.asked() == ["first", "second", "second"]
+        assert here.asked() == ["first", "second", "second", "kept", "taken back", "next"]
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from time import time
 
 import pytest
 
-from tests.discord_houses import SAY, Beach, Town, beach
+from tests.discord_houses import QUICK, SAY, Beach, Town, beach
 from tests.discord_server.interactions import Interaction
 from tests.discord_server.model import EPHEMERAL, SUPPRESS_EMBEDS
 from tests.discord_server.people import answers
@@ -15,6 +17,8 @@ from tests.fakes import SteppedEngine
 
 SOON = {"token_seconds": 0.6}
 """What stands for the 14 minutes."""
+LATER = replace(QUICK, clock=lambda: time() + 900)
+"""A quarter of an hour after."""
 
 
 @pytest.fixture
@@ -50,8 +54,11 @@ async def test_a_long_private_answer_is_one_message_with_the_whole_of_it_as_a_fi
 
         here.engine.words, here.engine.free = 3, False
         town.ann.presses(asked.shown, "regenerate")
-        await here.until(lambda: asked.shown and asked.shown.content == "a1 a2 a3")
+        await here.until(lambda: here.engine.running, speak=False)
+        await here.until(lambda: asked.shown and asked.shown.content == SAY("thinking"), speak=False)
         assert asked.shown.attachments == []
+        assert await ended(here, asked) == "a1 a2 a3"
+        assert SAY("starting-over") not in asked.shown.versions
 
 
 async def test_past_its_time_a_private_answer_goes_on_in_direct_messages_never_in_the_channel(
@@ -79,7 +86,7 @@ async def test_where_direct_messages_are_closed_it_says_so_and_stops(town: Town,
 
 
 async def test_past_its_time_a_public_answer_goes_on_as_an_ordinary_message(town: Town, tmp_path: Path) -> None:
-    async with beach(tmp_path, town, options=SOON) as here:
+    async with beach(tmp_path, town) as here:
         asked = town.ann.runs("ask", town.channel, question="slow")
         await here.until(lambda: asked.shown and asked.shown.button("stop"), speak=False)
         here.server.interactions.expire(asked)
@@ -97,11 +104,11 @@ async def test_a_restart_takes_up_a_private_answer_by_its_token_or_past_it_in_di
         await here.until(lambda: quick.shown and quick.shown.button("stop"), speak=False)
     async with beach(tmp_path, town) as here:
         assert await ended(here, quick) == "a1 a2 a3 a4"
-    async with beach(tmp_path, town, options=SOON) as here:
+    async with beach(tmp_path, town) as here:
         slow = town.bob.runs("ask", town.channel, question="slow", private=True)
         await here.until(lambda: slow.shown and slow.shown.button("stop"), speak=False)
     here.server.interactions.expire(slow)
-    async with beach(tmp_path, town, options={"token_seconds": -1}) as here:
+    async with beach(tmp_path, town, timing=LATER) as here:
         (answer,) = await here.answered(town.bob.direct)
         assert answer.content == "a1 a2 a3 a4"
     assert answers(town.channel) == []
@@ -136,6 +143,31 @@ async def test_where_only_a_user_brought_the_app_along_the_answer_stays_in_its_r
             assert asked.shown.only_for is None
             assert len(answers(where)) == 1
             assert asked.followups == []
+
+
+async def test_buttons_and_the_menu_work_where_only_a_user_brought_the_app_along(town: Town, tmp_path: Path) -> None:
+    elsewhere = town.server.world.guild("Elsewhere", town.ann.user, with_bot=False)
+    channel = town.server.world.channel(elsewhere, "foreign")
+    async with beach(tmp_path, town, max_tokens=2) as here:
+        asked = town.ann.runs("ask", channel, question="q", installed="user")
+        await ended(here, asked)
+        assert asked.shown is not None
+        going_on = town.ann.presses(asked.shown, "proceed", installed="user")
+        assert (await ended(here, going_on)).strip() == "a3 a4"
+        again = town.ann.presses(asked.shown, "regenerate", installed="user")
+        await here.until(lambda: len(here.engine.asked) == 3)
+        await ended(here, asked)
+        assert again.response == 6
+        await here.said(town.bob.presses(asked.shown, "regenerate", installed="user"), SAY("not-yours"))
+        opened = town.ann.picks("Ask about this", town.ann.says(channel, "Shells."), installed="user")
+        await here.until(opened.answered.is_set)
+        about = town.ann.submits(opened, question="Is that so?")
+        await ended(here, about)
+        assert here.asked()[-1] == "> Shells.\n\nIs that so?"
+        running = town.ann.runs("ask", channel, question="long", installed="user", private=True)
+        await here.until(lambda: running.shown and running.shown.button("stop"), speak=False)
+        town.ann.presses(running.shown, "stop", installed="user")  # type: ignore[arg-type]
+        await here.until(lambda: running.shown and running.shown.content == SAY("stopped"), speak=False)
 
 
 async def test_a_refusal_is_private_and_so_it_stays_where_the_commit_takes_long(town: Town, tmp_path: Path) -> None:

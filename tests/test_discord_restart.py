@@ -14,7 +14,8 @@ from tests.discord_server.people import answers
 from tests.discord_server.rest import Call
 
 SEND = r"/channels/{channel_id}/messages"
-LATER = replace(QUICK, clock=lambda: time() + 600)
+QUIET = replace(QUICK, call=0.3)
+LATER = replace(QUIET, clock=lambda: time() + 600)
 """Ten minutes after: Discord has forgotten every nonce."""
 TEXT = " ".join(f"word{number}" for number in range(700))
 
@@ -31,7 +32,7 @@ async def test_a_placeholder_that_arrived_unheard_is_found_again_when_its_nonce_
     town: Town, tmp_path: Path
 ) -> None:
     fault = town.server.breaks("POST", SEND, "late")
-    async with beach(tmp_path, town) as here:
+    async with beach(tmp_path, town, timing=QUIET) as here:
         town.ann.asks(town.channel, "q")
         await here.until(lambda: fault.hit.is_set() and answers(town.channel), speak=False)
     town.server.world.nonce_seconds = 0
@@ -47,7 +48,7 @@ async def test_a_part_that_arrived_unheard_is_found_again_too(town: Town, tmp_pa
         return bool(call.data["content"] == "…")
 
     fault = town.server.breaks("POST", SEND, "late", only=empty)
-    async with beach(tmp_path, town, wrap=saying(TEXT)) as here:
+    async with beach(tmp_path, town, wrap=saying(TEXT), timing=QUIET) as here:
         town.ann.asks(town.channel, "q")
         await here.until(lambda: fault.hit.is_set() and len(answers(town.channel)) == 2, speak=False)
     town.server.world.nonce_seconds = 0
@@ -60,7 +61,7 @@ async def test_a_part_that_arrived_unheard_is_found_again_too(town: Town, tmp_pa
 async def test_what_never_arrived_is_sent_and_what_others_answers_show_is_left_alone(
     town: Town, tmp_path: Path
 ) -> None:
-    async with beach(tmp_path, town) as here:
+    async with beach(tmp_path, town, timing=QUIET) as here:
         town.bob.asks(town.channel, "other")
         await here.until(lambda: answers(town.channel), speak=False)
         town.server.breaks("POST", SEND, "reset", times=100)

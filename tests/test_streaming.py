@@ -280,6 +280,22 @@ def test_after_a_crash_an_answer_made_anew_keeps_the_messages_that_it_has_made()
     run(play())
 
 
+def test_an_answer_that_began_before_it_could_be_shown_takes_its_messages_over_all_the_same() -> None:
+    async def play() -> None:
+        stage = Stage(Shelf(a_turn("regenerate", refs=("a", "b", "c"))))
+        stage.screen.blank("abc")
+        stage.reply.turn = replace(stage.reply.turn, attempts=1, started=1.0)
+        showing = stage.start()
+        await asyncio.sleep(5)
+        assert stage.seen() == [SAY("thinking")]
+        await stage.speak("Short.")
+        stage.shelf.end(stage.reply, "stop")
+        await showing
+        assert stage.seen() == ["Short."]
+
+    run(play())
+
+
 def test_a_message_that_another_stands_for_is_left_alone_from_then_on() -> None:
     class MovedChannel(ScreenChannel):
         """A chat that moves: its old messages cannot be edited any more."""

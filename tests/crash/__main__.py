@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 from tempfile import TemporaryDirectory
 
-from tests.crash.campaign import PATIENCE_SECONDS, run
+from tests.crash.campaign import PATIENCE_SECONDS, Found, run
 from tests.crash.discord import Discord
 from tests.crash.judge import Verdict
 from tests.crash.platforms import Platform
@@ -51,11 +51,13 @@ async def crash(
     folder: Path,
     module: Sequence[str] | None = None,
     patience: float = PATIENCE_SECONDS,
+    found: Found | None = None,
 ) -> tuple[Verdict, list[float]]:
     """One run of the platform's program, or of ``module``. Returns the verdict, and how many seconds starts took."""
     program = Program(folder, platform.settings, module or platform.module)
     try:
-        return await run(platform, program, kills=kills, random=random, patience=patience), program.starts
+        verdict = await run(platform, program, kills=kills, random=random, patience=patience, found=found)
+        return verdict, program.starts
     finally:
         await program.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from itertools import chain, cycle, islice
 from random import Random
@@ -11,7 +11,10 @@ from random import Random
 from tests.crash.judge import HITS_FOR_AN_APOLOGY, Verdict, judge
 from tests.crash.platforms import Client, Platform
 from tests.crash.program import Program
-from tests.crash.records import Book, Sent
+from tests.crash.records import Book, Seen, Sent
+
+Found = Callable[[Verdict], object]
+"""Is what a run looks for in the verdict so far?"""
 
 PEOPLE = 4
 MESSAGES_PER_KILL = 3
@@ -26,14 +29,25 @@ MOMENTS = ("answering", "sending", "answering", "starting", "answering", "any")
 
 
 async def run(
-    platform: Platform, program: Program, *, kills: int, random: Random, patience: float = PATIENCE_SECONDS
+    platform: Platform,
+    program: Program,
+    *,
+    kills: int,
+    random: Random,
+    patience: float = PATIENCE_SECONDS,
+    found: Found | None = None,
 ) -> Verdict:
-    """Kill the program so many times while people talk to it, then, ``patience`` seconds later, let them judge."""
+    """Kill the program so many times while people talk to it, then, ``patience`` seconds later, let them judge.
+
+    ``found``: whoever looks for one kind of mistake need not wait any longer once it is there.
+    """
     async with platform.serving():
-        return await _run(platform, program, kills, random, patience)
+        return await _run(platform, program, kills, random, patience, found)
 
 
-async def _run(platform: Platform, program: Program, kills: int, random: Random, patience: float) -> Verdict:
+async def _run(
+    platform: Platform, program: Program, kills: int, random: Random, patience: float, found: Found | None
+) -> Verdict:
     book = Book()
     await program.start()
     await program.ready()
@@ -67,8 +81,8 @@ async def _run(platform: Platform, program: Program, kills: int, random: Random,
                 await asyncio.gather(*talks)
             with suppress(TimeoutError):  # what has no end by then is the judge's business
                 async with asyncio.timeout(max(patience - program.starts[-1], 0)):
-                    await book.until(lambda: not book.unanswered())
-            seen = [answer for client in clients for answer in await client.look()]
+                    await _answered(book, clients, found)
+            seen = await _look(clients)
         finally:
             for talk in talks:
                 talk.cancel()
@@ -76,6 +90,16 @@ async def _run(platform: Platform, program: Program, kills: int, random: Random,
     verdict = judge(book, seen)
     _judge_run(verdict, book, await program.terminate())
     return verdict
+
+
+async def _answered(book: Book, clients: Sequence[Client], found: Found | None) -> None:
+    """Returns when every answer has its end, or when what is looked for is there."""
+    while book.unanswered() and not (found is not None and found(judge(book, await _look(clients)))):
+        await book.moved()
+
+
+async def _look(clients: Sequence[Client]) -> list[Seen]:
+    return [answer for client in clients for answer in await client.look()]
 
 
 async def _talk(

@@ -40,7 +40,7 @@ MOMENTS = (
 early comes only while the program starts."""
 REPLAYED = 0.15
 """How many of the events are delivered twice."""
-LONG = 0.08
+LONG = 0.05
 """How many of the questions ask for more than one message: all, when the kill waits for what only those bring."""
 ONLY_LONG = ("edit", "part made")
 WATCHED = 8
@@ -64,7 +64,7 @@ class Discord:
         self.settings: Mapping[str, str] = {
             "DISCORD_BOT_TOKEN": self._server.world.token,
             ADDRESS: f"127.0.0.1:{self._port}",
-            "CONCH_ENGINE__DELAY": "0.004",
+            "CONCH_ENGINE__DELAY": "0.002",
             "CONCH_ENGINE__SLOTS": "2",
             "CONCH_LIMITS__MESSAGES_PER_MINUTE": "0",
             "CONCH_LIMITS__TOKENS_PER_DAY": "0",

@@ -22,7 +22,7 @@ from bots.pacing import Rate
 from tests.crash.mutants import MUTANTS
 
 ADDRESS = "LOOPBACK_DISCORD"
-TIMING = discord_bot.Timing(rate=Rate(interval=0.4, typing=9.0), calls_per_second=200)
+TIMING = discord_bot.Timing(rate=Rate(interval=0.2, typing=9.0), calls_per_second=200)
 
 if __name__ == "__main__":
     Route.BASE = f"http://{os.environ[ADDRESS]}/api/v10"

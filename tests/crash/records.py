@@ -99,7 +99,11 @@ class Book:
     async def until(self, true: Callable[[], bool]) -> None:
         """Returns when ``true()`` holds after an entry."""
         while not true():
-            await self._moved.wait()
+            await self.moved()
+
+    async def moved(self) -> None:
+        """Returns with the next entry."""
+        await self._moved.wait()
 
     def nudge(self) -> None:
         """Something outside the book has changed: whoever waits looks again."""

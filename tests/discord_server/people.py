@@ -12,7 +12,7 @@ from tests.discord_server.model import Channel, Message, User
 if TYPE_CHECKING:
     from tests.discord_server.server import DiscordServer
 
-STRING, INTEGER, BOOLEAN, SUBCOMMAND, USER, ROLE = 3, 4, 5, 1, 6, 8
+SUBCOMMAND, FILE = 1, 11
 
 
 class Person:
@@ -56,11 +56,16 @@ class Person:
 
     def deletes(self, message: Message) -> None:
         """Take a message away."""
-        self._world.delete(message)
+        self.deletes_all(message)
+
+    def deletes_all(self, *messages: Message) -> None:
+        """Take messages of one channel away; several at once are one event."""
+        self._world.delete(*messages)
         self.server.wake()
 
     def runs(self, command: str, channel: Channel, *, installed: str = "guild", **options: Any) -> Interaction:
-        """Use a slash command (``admin pause`` with its group), as Discord's program offers it."""
+        """Use a slash command (``admin pause`` with its group), as Discord's program offers it. A file is its name and
+        its data."""
         return self._command(interactions.COMMAND, command, channel, installed, options, focused=None)
 
     def types(self, command: str, channel: Channel, **options: Any) -> Interaction:
@@ -125,11 +130,13 @@ class Person:
             assert below is not None, f"there is no command /{command}"
             offered = below.get("options") or []
         types = {one["name"]: one["type"] for one in offered}
+        chosen = {name: value for name, value in options.items() if types[name] == FILE}
+        files = {name: self._world.attach(channel, *file) for name, file in chosen.items()}
         given = [
             {
                 "name": option,
                 "type": types[option],
-                "value": value,
+                "value": str(files[option].id) if option in files else value,
                 **({"focused": True} if option == focused else {}),
             }
             for option, value in options.items()
@@ -137,6 +144,8 @@ class Person:
         if sub:
             given = [{"name": sub, "type": SUBCOMMAND, "options": given}]
         data = {"id": known["id"], "name": name, "type": 1, "options": given}
+        if files:
+            data["resolved"] = {"attachments": {str(file.id): file.payload() for file in files.values()}}
         return self._begin(kind, channel, data, installed)
 
     def _begin(

@@ -250,14 +250,16 @@ class World:
         self._preview(message)
         return message
 
-    def delete(self, message: Message) -> None:
-        """Take a message away."""
-        message.deleted = True
-        if message.only_for is None:
-            data = {"id": str(message.id), "channel_id": str(message.channel.id)}
-            if message.channel.guild is not None:
-                data["guild_id"] = str(message.channel.guild.id)
-            self.emit("MESSAGE_DELETE", message.channel, lambda reveal: data)
+    def delete(self, *messages: Message) -> None:
+        """Take a message away, or several of one channel at once."""
+        for message in messages:
+            message.deleted = True
+        if messages[0].only_for is None:
+            channel, ids = messages[0].channel, [str(message.id) for message in messages]
+            data: dict[str, Any] = {"channel_id": str(channel.id), **({"ids": ids} if ids[1:] else {"id": ids[0]})}
+            if channel.guild is not None:
+                data["guild_id"] = str(channel.guild.id)
+            self.emit("MESSAGE_DELETE_BULK" if ids[1:] else "MESSAGE_DELETE", channel, lambda reveal: data)
 
     def attach(self, channel: Channel, filename: str, data: bytes, content_type: str = "") -> Attachment:
         """Keep a file; its address is on the files' host."""

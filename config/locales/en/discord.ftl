@@ -55,6 +55,18 @@ discord-help =
     /privacy, /export, /forget – what is kept about you
 
     Edit your question and I answer it again; delete it and its answer goes, too. Reply to any answer to go on from there. A menu of each message (“Apps”) lets you ask about it. What I say can be wrong; check what matters.
+discord-privacy =
+    Kept on the computer that runs this bot: your questions with their files and quotes, the answers, their times, your persona and language. They are read by the model there; nothing goes anywhere but here, to Discord. The person who runs this bot can read that computer's disk.
+    /export gives you everything, /forget deletes it.
+discord-admin-help =
+    For the person who runs this bot:
+
+    /admin pause – keep questions, answer none for now
+    /admin resume – go on
+    /admin drain – accept nothing new, answer what was accepted
+    /admin stats – figures, without names
+    /admin allow – admit a person, role, channel or server
+    /admin deny – shut one out
 quote-hidden = Discord does not show me the message that you reply to. To ask about it, use “Ask about this” in its menu (under “Apps”).
 
 ## Menus of a message, and the form behind the first.
@@ -69,7 +81,7 @@ form-about = What it is about
 
 goes-on-here = Your answer goes on here…
 goes-on-directly = This takes longer than Discord lets me answer here. The answer comes to you as a direct message.
-cannot-go-on = This takes longer than Discord lets me answer here, and I cannot write to you directly. Please allow direct messages from this server's members, or ask again without “private”.
+cannot-go-on = This takes longer than Discord lets me answer here, and I cannot write to you directly. Please allow direct messages in the privacy settings of a server that we share, and ask again.
 
 ## How the connection can end, told to the person who runs this bot
 
