@@ -599,7 +599,9 @@ async def test_a_terminal_that_goes_away_ends_it_and_the_answer_goes_on_next_tim
 
 @pytest.mark.torch
 async def test_smollm2_answers_at_the_terminal(tmp_path: Path) -> None:
-    settings = environment(tmp_path, CONCH_ENGINE__KIND="local", CONCH_ENGINE__MAX_TOKENS="24")
+    settings = environment(
+        tmp_path, CONCH_ENGINE__KIND="local", CONCH_ENGINE__MAX_TOKENS="24", CONCH_ENGINE__TEMPERATURE="0.0"
+    )
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bots", "chat"),
