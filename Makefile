@@ -10,6 +10,8 @@ SHELL = /bin/sh
 ARGS = run
 CANDIDATES = $(or $(PYTHON),python3 python3.12 python3.13 python3.11)
 PYENV = $(or $(PYENV_ROOT),$(HOME)/.pyenv)
+# Two or more at once, each file by one of them: many tests wait for a program that they have started.
+PYTEST = pytest -n logical --maxprocesses 4 --dist loadfile
 FITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 # Sets $$python to the first candidate that runs and fits. pyenv has commands that exist without running, so each is
@@ -34,7 +36,7 @@ run: ## Install what is missing, start Conch and serve its page on http://127.0.
 test: check ## Install what the tests need, check style and types, run every test
 	@left_out=; sh .ci/browser; case $$? in 0) ;; 1) left_out='not browser';; *) exit 1;; esac; \
 	command -v nvidia-smi >/dev/null 2>&1 || left_out="$${left_out:+$$left_out and }not gpu"; \
-	exec .venv/bin/python -m pytest -m "$$left_out"
+	exec .venv/bin/python -m $(PYTEST) -m "$$left_out"
 
 check: ## Check style and types
 	@$(find_python); "$$python" install.py .venv local dev
@@ -46,7 +48,7 @@ check: ## Check style and types
 test-core: ## Run every test that needs no torch (PYTHON=python3.12: under that version)
 	@$(find_python); \
 	folder=.venv-$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	"$$python" install.py "$$folder" dev && exec "$$folder/bin/python" -m pytest -m "not torch and not browser and not gpu"
+	"$$python" install.py "$$folder" dev && exec "$$folder/bin/python" -m $(PYTEST) -m "not torch and not browser and not gpu"
 
 clean: ## Remove what was installed and built; data/ stays
 	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -258,6 +258,8 @@ def announcement(wheels: Sequence[Wheel]) -> str:
     if gpu and not shutil.which("nvidia-smi"):
         cuda += " (no such GPU is here: with PyTorch's index of CPU builds in PIP_EXTRA_INDEX_URL that is left out)"
     disk = _bytes(sum(wheel.unpacked for wheel in wheels))
+    if not fetched:
+        return f"All packages are on this machine already. They take up to {disk} on the disk."
     packages = "1 package" if len(fetched) == 1 else f"{len(fetched)} packages"
     return f"Fetching {packages}: {_bytes(size)}{at_least}{cuda}. They take up to {disk} on the disk."
 

@@ -14,8 +14,8 @@ from pathlib import Path
 LIBRARIES = ("SQLAlchemy", "starlette", "uvicorn", "httpx", "pydantic-settings", "asyncio-throttle")
 
 
-def description() -> dict[str, object]:
-    """The machine, the Python and library versions and the moment, ready for JSON."""
+def description(libraries: Sequence[str] = LIBRARIES) -> dict[str, object]:
+    """The machine, the versions of Python and ``libraries`` and the moment, ready for JSON."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
@@ -28,7 +28,7 @@ def description() -> dict[str, object]:
         "versions": {
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
-            **{library: version(library) for library in LIBRARIES},
+            **{library: version(library) for library in libraries},
         },
     }
 

@@ -437,7 +437,7 @@ async def open_engine(settings: Settings, loading: Loading) -> AsyncIterator[Eng
     from core.local import LocalEngine, LocalOptions  # its thread imports torch
 
     def planned(outline: Outline) -> None:
-        for sentence in sentences(outline, loading.say):
+        for sentence in sentences(outline, chosen.max_tokens, loading.say):
             loading.tell(sentence)
 
     engine = LocalEngine(

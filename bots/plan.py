@@ -11,6 +11,7 @@ from typing import Any
 
 from bots.machine import Gpu, existing
 from bots.wording import Say
+from core.engine import longest_answer
 from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL
 from core.local.plan import OPENCHAT, SMOLLM2, DoesNotFit, Free, Outline, Shape, decoder, plan
 
@@ -93,12 +94,16 @@ def _bytes(dtype: str, *, gpu: bool) -> int:
     return 2 if any(flag in told for flag in HALF) else 4
 
 
-def sentences(outline: Outline, say: Say) -> list[str]:
-    """A plan in words: what runs where and for how many, and what it means that not all of it fits."""
+def sentences(outline: Outline, max_tokens: int, say: Say) -> list[str]:
+    """A plan in words: what runs where and for how many, and what it means that not all of it fits, or not answers of
+    ``max_tokens``."""
     values = plan_values(outline)
     said = [say("console-plan", **values)]
     if any(outline.plan.offloaded):
         said.append(say("console-plan-offloaded", **values))
+    longest = longest_answer(max_tokens, outline.plan.length)
+    if longest < max_tokens:
+        said.append(say("console-plan-short", wanted=max_tokens, longest=longest))
     if outline.rate:
         said.append(say("console-plan-rate", **values))
     return said

@@ -18,8 +18,10 @@ from telegram import Bot, BotCommand, Update
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Updater
 
+from bots.channel import Gone, RetryAfter
 from bots.commands import NAMES, CommandOptions, Commands
-from bots.fronts import UP, Down, Ended, Report, kept_up
+from bots.fronts import FIRST_BACK_OFF, UP, Down, Ended, Report, kept_up
+from bots.telegram_calls import meaning
 from bots.telegram_front import Front, Look
 from bots.telegram_intake import Intake, Manners
 from bots.telegram_names import Names
@@ -37,6 +39,8 @@ POLL_SECONDS = 10
 ENDING_SECONDS = 2.0
 """How long a connection may take to end; what Telegram was not told, it delivers again."""
 CONNECTIONS = 256
+MENU_BACK_OFF, LONGEST_MENU_BACK_OFF = 0.25, 600.0
+"""Seconds before the menu is told again: doubled each time, up to the second."""
 SECRET_HEADER = "x-telegram-bot-api-secret-token"
 
 Hook = Callable[[Mapping[str, str], bytes], Awaitable[int]]
@@ -47,6 +51,7 @@ class TelegramOptions:
     """``webhook`` is the page's address as Telegram reaches it ("" = we ask Telegram).
 
     ``language``: spoken with who chose none, "" = their app's. ``everything``: groups where every message is for us.
+    ``first_back_off``: seconds before Telegram is tried again, doubled each time.
     """
 
     token: str
@@ -55,6 +60,7 @@ class TelegramOptions:
     language: str = ""
     everything: frozenset[int] = frozenset()
     retention_days: int = 0
+    first_back_off: float = FIRST_BACK_OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,11 @@ class Ground:
 @asynccontextmanager
 async def connect(ground: Ground, options: TelegramOptions, report: Report) -> AsyncIterator[None]:
     """Keeps the bot connected until the block ends. Raises Ended where the token is refused at this start."""
-    async with kept_up("Telegram", lambda reported: _session(ground, options, reported), report):
+
+    def session(reported: Report) -> Awaitable[None]:
+        return _session(ground, options, reported)
+
+    async with kept_up("Telegram", session, report, first_back_off=options.first_back_off):
         yield
 
 
@@ -88,7 +98,7 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
         await intake.load()
         for reply in await chat.unfinished(front.names.prefix):
             front.follow(reply)
-        front.start(_menu(bot, ground, front.names), "menu")
+        stack.callback(front.start(_menu(bot, ground, front.names), "menu").cancel)
         updates = (
             _hooked(bot, options, ground.hooks, intake)
             if options.webhook
@@ -120,13 +130,20 @@ def _intake(ground: Ground, options: TelegramOptions, bot: Bot, front: Front) ->
 @asynccontextmanager
 async def _bot(options: TelegramOptions, watch: Watch, say: Say) -> AsyncIterator[Bot]:
     """The bot, who knows its name. Raises Ended for a token that is refused, Down where nobody answers."""
+    patience = options.look.rates.patience
     bot = Bot(
         options.token,
         base_url=f"{options.look.api}/bot",
         base_file_url=f"{options.look.api}/file/bot",
-        request=Request(connection_pool_size=CONNECTIONS, pool_timeout=5.0, read_timeout=12.0, write_timeout=12.0),
+        request=Request(
+            watch,
+            connection_pool_size=CONNECTIONS,
+            pool_timeout=5.0,
+            read_timeout=min(12.0, patience),
+            write_timeout=12.0,
+        ),
         get_updates_request=PollingRequest(
-            watch, connection_pool_size=2, pool_timeout=5.0, read_timeout=min(5.0, options.look.rates.patience)
+            watch, connection_pool_size=2, pool_timeout=5.0, read_timeout=min(5.0, patience)
         ),
     )
     try:
@@ -209,7 +226,7 @@ async def _hooked(
 
 
 async def _menu(bot: Bot, ground: Ground, names: Names) -> None:
-    """The commands in Telegram's menu, in every language; told only when they have changed."""
+    """The commands in Telegram's menu, in every language; told only when they have changed, until Telegram has them."""
     wording, store = ground.wording, ground.store
     menus = {
         language: [BotCommand(name, wording(language, f"command-{name}")) for name in NAMES]
@@ -219,10 +236,19 @@ async def _menu(bot: Bot, ground: Ground, names: Names) -> None:
     key = f"{names.prefix}menu"
     if await store.get(key) == told:
         return
-    try:
-        for language, menu in menus.items():
-            await bot.set_my_commands(menu, language_code="" if language == "en" else language)
-    except TelegramError as failure:
-        log.warning("the menu could not be told: %s", type(failure).__name__)
-        return
-    await store.put(key, told)
+    wait = MENU_BACK_OFF
+    while True:
+        try:
+            for language, menu in menus.items():
+                await bot.set_my_commands(menu, language_code="" if language == "en" else language)
+            await store.put(key, told)
+            return
+        except TelegramError as failure:
+            meant = meaning(failure)
+            if isinstance(meant, Gone):
+                log.warning("Telegram does not take the menu: %s", type(failure).__name__)
+                return
+            pause = meant.seconds if isinstance(meant, RetryAfter) else wait
+            log.info("the menu is told again in %g s: %s", pause, type(failure).__name__)
+        await asyncio.sleep(pause)
+        wait = min(2 * wait, LONGEST_MENU_BACK_OFF)

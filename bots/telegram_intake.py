@@ -17,7 +17,7 @@ from typing import Any
 from telegram import CallbackQuery, Chat, ChatMemberUpdated, Message, Update, User
 from telegram.constants import ChatMemberStatus, ChatType
 
-from bots.attachments import Unreadable, check_size, may_be_text
+from bots.attachments import Unreadable
 from bots.commands import Asker, Commands, Outcome
 from bots.telegram_names import PREFIX, Names, Place, chat_of, person
 from bots.telegram_refusals import Refusals
@@ -27,6 +27,7 @@ from bots.telegram_text import (
     Question,
     answers,
     command_of,
+    files_of,
     in_group,
     is_for,
     is_others_command,
@@ -133,12 +134,14 @@ class Intake:
             await self._command(command, message, speaker, update)
         elif is_for(message, self._me) or message.chat.id in self._everything:
             await self._ask(message, speaker, message.date.timestamp())
+        elif message.text:
+            await self._go_on(message, speaker)
 
     async def _ask(self, message: Message, speaker: Speaker, at: float) -> None:
         """A question, or something else than words that we cannot read."""
         question = question_of(message, self._me)
         try:
-            files = self._files(message, question)
+            files = files_of(message)
             reply = await self._send(message, speaker, question, files, at)
         except Unreadable as unreadable:
             self._refusals.notice(speaker, unreadable.cause)
@@ -148,22 +151,28 @@ class Intake:
             self._refusals.over(speaker)
             self._screen.follow(reply)
 
-    def _files(self, message: Message, question: Question) -> tuple[Attachment, ...]:
-        """The file of a message, to be fetched. Raises Unreadable for what is no text, as far as that can be told."""
-        if message.media_group_id is not None:
-            raise Unreadable("album")
-        document = question.document
-        if document is None or message.animation is not None:
-            if message.effective_attachment is not None or message.story is not None:
-                raise Unreadable("kind_unknown")
-            return ()
-        if not may_be_text(document.mime_type):
-            raise Unreadable("kind_unknown")
-        check_size(document.file_size)
-        return (Attachment(document.file_name or "file.txt", document.file_id),)
+    async def _go_on(self, message: Message, speaker: Speaker) -> None:
+        """What names us no more may be the rest of a long question that the app has cut, or nothing for us."""
+        try:
+            reply = await self._send(
+                message, speaker, question_of(message, self._me), (), message.date.timestamp(), only_more=True
+            )
+        except NotFound:
+            return
+        except Refused as refusal:
+            await self._refusals.refuse(speaker, refusal)
+        else:
+            self._screen.follow(reply)
 
     async def _send(
-        self, message: Message, speaker: Speaker, question: Question, files: tuple[Attachment, ...], at: float
+        self,
+        message: Message,
+        speaker: Speaker,
+        question: Question,
+        files: tuple[Attachment, ...],
+        at: float,
+        *,
+        only_more: bool = False,
     ) -> Reply:
         """A reply to an answer continues from there; to anything else of ours it is a question like any other."""
         chat, topic = message.chat.id, topic_of(message)
@@ -185,6 +194,7 @@ class Intake:
                     quote=question.quote,
                     attachments=files,
                     more_until=question.more_until,
+                    only_more=only_more,
                 )
             except (NotFound, NotYours):
                 if parent is None:
@@ -192,7 +202,7 @@ class Intake:
         raise AssertionError("the last of the parents is none")
 
     async def _edited(self, message: Message) -> None:
-        """Other words for a question; what was none before may be one now."""
+        """Other words for a question; what was none before may be one now. A place on a map moves without a word."""
         speaker = await self._speakers.of(message)
         if speaker is None or message.edit_date is None or command_of(message, self._me) is not None:
             return
@@ -207,7 +217,7 @@ class Intake:
                 places=speaker.places,
             )
         except NotFound:
-            if is_said(message) and is_for(message, self._me):
+            if (message.text or message.caption) and is_for(message, self._me):
                 await self._ask(message, speaker, at)
         except NotYours:
             log.debug("an edit of a question that was forgotten")

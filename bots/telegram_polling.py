@@ -82,16 +82,27 @@ class Watch:
         else:
             self.fails()
 
+    def hears_of_token(self, status: int) -> None:
+        """An answer to any other call: where Telegram brings updates by itself, nothing else tells of the token."""
+        if status == HTTPStatus.UNAUTHORIZED:
+            self._end(Ended("token revoked", self._say("telegram-revoked")))
+
     def _end(self, end: Ended) -> None:
         if not self.ended.done():
             self.ended.set_exception(end)
+            self.ended.exception()  # nobody may ask for it: a start with a wrong token ends by itself
 
 
 class Request(HTTPXRequest):
     """PTB's requests, whose answers are looked at before PTB does: it would log one that is no JSON, with its text."""
 
+    def __init__(self, watch: Watch, **options: Any) -> None:
+        super().__init__(**options)
+        self._watch = watch
+
     async def do_request(self, *arguments: Any, **options: Any) -> tuple[int, bytes]:
         status, payload = await super().do_request(*arguments, **options)
+        self._watch.hears_of_token(status)
         try:
             json.loads(payload)
         except ValueError:
@@ -103,10 +114,6 @@ class Request(HTTPXRequest):
 
 class PollingRequest(Request):
     """The requests for updates."""
-
-    def __init__(self, watch: Watch, **options: Any) -> None:
-        super().__init__(**options)
-        self._watch = watch
 
     async def do_request(self, *arguments: Any, **options: Any) -> tuple[int, bytes]:
         self._watch.asks()

@@ -1,4 +1,4 @@
-"""What a message says to us: a command, a question, or nothing at all. Pure: reads a message, asks nobody.
+"""What a message says to us: a command, a question, files, or nothing at all. Pure: reads a message, asks nobody.
 
 Commands and mentions are found by the entities that Telegram marks, whose offsets PTB counts in UTF-16 as it must be.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from telegram import Document, Message, MessageEntity, User
+from telegram import Message, MessageEntity, User
 from telegram.constants import ChatType
 
+from bots.attachments import Unreadable, check_size, may_be_text
 from bots.characters import units
+from core.messages import Attachment
 
 CUT_FROM = 4000
 """UTF-16 units from which a message may be one that the client cut: more of it may follow."""
@@ -29,11 +31,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The words that are for us, without our name in them; what is quoted; a file; and until when more may come."""
+    """The words that are for us, without our name in them; what is quoted; and until when more may come."""
 
     text: str
     quote: str
-    document: Document | None
     more_until: float | None
 
 
@@ -92,7 +93,22 @@ def question_of(message: Message, me: User) -> Question:
     if CUT_FROM <= size < CUT_AT:  # cut where a line or a word ended, whose blank Telegram took away
         text += "\n"
     more = message.date.timestamp() + MORE_WITHIN if size >= CUT_FROM else None
-    return Question(text, _quote(message, me), message.document, more)
+    return Question(text, _quote(message, me), more)
+
+
+def files_of(message: Message) -> tuple[Attachment, ...]:
+    """The file of a message, to be fetched. Raises Unreadable for what is no text, as far as that can be told."""
+    if message.media_group_id is not None:
+        raise Unreadable("album")
+    document = message.document
+    if document is None or message.animation is not None:
+        if message.effective_attachment is not None or message.story is not None:
+            raise Unreadable("kind_unknown")
+        return ()
+    if not may_be_text(document.mime_type):
+        raise Unreadable("kind_unknown")
+    check_size(document.file_size)
+    return (Attachment(document.file_name or "file.txt", document.file_id),)
 
 
 def _marks(message: Message) -> tuple[MessageEntity, ...]:

@@ -139,7 +139,7 @@ class Accepting:
         try:
             return await self._ask_in_turn(ask)
         except Refused as refusal:
-            if ask.more_until is not None:
+            if ask.more_until is not None and not ask.only_more:
                 if len(self._cut_off) > CUT_OFF_KEPT:
                     self._cut_off.clear()
                 self._cut_off[ask.conversation] = ask.more_until, refusal
@@ -156,8 +156,10 @@ class Accepting:
             seen = await self._store.glance(ask.event, ask.conversation, ask.user, self._asked(ask.at))
             if seen.known is not None:
                 return await self._taken(seen.known, ask.user)
-            if seen.unfinished is not None and seen.unfinished.user == ask.user and ask.text:
+            if seen.unfinished is not None and _goes_on(seen.unfinished, ask):
                 return await self._append(seen.unfinished, ask)
+            if ask.only_more:
+                raise NotFound
             self._refuse_rest(ask)
             self._may(ask.user, ask.places, ask.at)
             self._limits.check_length(ask.text, alone=not ask.quote and not ask.attachments)
@@ -405,6 +407,11 @@ class Accepting:
         except Refused as refusal:
             self._observe("refused", 1, refusal.cause)
             raise
+
+
+def _goes_on(turn: Turn, ask: Ask) -> bool:
+    """Is it more of that question? A file, or words of somebody else, are a question of their own."""
+    return turn.user == ask.user and bool(ask.text) and not ask.attachments and ask.quote in ("", turn.quote)
 
 
 def _hear(task: asyncio.Task[Any]) -> None:

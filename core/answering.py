@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from time import time
 from weakref import WeakValueDictionary
 
-from core.engine import Engine
+from core.engine import Engine, Sampling, longest_answer
 from core.errors import ConchError
 from core.events import Delta, Finished, FinishReason, Queued, Started
 from core.fitting import portions
@@ -172,7 +172,7 @@ class Answering:
         if not await self._count_attempt(run):
             return Finished("abort", "deleted")
         began, tokens = self._clock(), 0
-        async with aclosing(self._engine.generate(seen.messages, self._voices.sampling(reply.turn))) as stream:
+        async with aclosing(self._engine.generate(seen.messages, self._sampling(reply.turn))) as stream:
             async for event in stream:
                 match event:
                     case Started(prompt, computed):
@@ -304,7 +304,7 @@ class Answering:
         path = await self._store.path(turn.id)
         path = list(readable(path, path[-1].conversation, path[-1].scope))
         system = self._voices.system(turn)
-        room = self._engine.context_window - self._voices.sampling(turn).max_tokens
+        room = self._engine.context_window - self._sampling(turn).max_tokens
         head = [Message("system", system)] if system else []
         read = await portions(path[-1], head, room * FILES_SHARE, self._engine.count_tokens)
         path[-1] = replace(path[-1], read=read)
@@ -313,6 +313,11 @@ class Answering:
             room -= await self._length(head)
         lengths = [await self._length(exchange) for exchange in exchanges]
         return window(system, exchanges, lengths, room), read
+
+    def _sampling(self, turn: Turn) -> Sampling:
+        """How the turn is generated."""
+        chosen = self._voices.sampling(turn)
+        return replace(chosen, max_tokens=longest_answer(chosen.max_tokens, self._engine.context_window))
 
     async def _length(self, exchange: Sequence[Message]) -> int:
         """Tokens that an exchange takes, remembered by its hash; the engine's own test is the exact one."""

@@ -48,6 +48,7 @@ class Ask:
     quote: str = ""
     attachments: Sequence[Attachment] = ()
     more_until: float | None = None
+    only_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

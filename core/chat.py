@@ -115,6 +115,7 @@ class Chat:
         quote: str = "",
         attachments: Sequence[Attachment] = (),
         more_until: float | None = None,
+        only_more: bool = False,
     ) -> Reply:
         """Accept a question; the same ``event`` again gives the same Reply. Raises Refused; then nothing is stored.
 
@@ -126,6 +127,7 @@ class Chat:
         The question may be about words of somebody else (``quote``), and about files. Files without a text are waited
         for: ``attach`` or ``fail`` must follow, also after a restart. ``more_until``: what the same person says in this
         conversation up to then, by the events' own times, is more of the same question and gives the same Reply.
+        ``only_more``: it is that or nothing at all; raises NotFound where no question is left open.
         """
         ask = Ask(
             conversation=conversation,
@@ -143,6 +145,7 @@ class Chat:
             quote=quote,
             attachments=attachments,
             more_until=more_until,
+            only_more=only_more,
         )
         return await self._accepting.ask(ask)
 

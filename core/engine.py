@@ -31,6 +31,12 @@ class Sampling:
     stop_ids: tuple[int, ...] = ()
 
 
+def longest_answer(wanted: int, context_window: int) -> int:
+    """``wanted`` tokens, or half of the window where that leaves no sixth of it to the question: a machine with little
+    room has a smaller window than its owner may have thought of."""
+    return wanted if wanted <= context_window * 5 // 6 else context_window // 2
+
+
 class Engine(Protocol):
     """A model behind one narrow seam. Only methods of one event loop call it."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -81,8 +82,7 @@ def _engine(path: Path, pragmas: dict[str, int], begin: str, size: int) -> Engin
 
 def configure(connection: sqlite3.Connection, pragmas: dict[str, int]) -> None:
     """Set the pragmas and read them back. Raises StoreError where one does not hold."""
-    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    if mode != "wal":
+    if _write_ahead(connection) != "wal":
         raise StoreError(
             "The data folder's file system cannot hold SQLite's write-ahead log (a network folder?). "
             "Set data_dir to a folder on a local disk."
@@ -91,6 +91,19 @@ def configure(connection: sqlite3.Connection, pragmas: dict[str, int]) -> None:
         connection.execute(f"PRAGMA {name} = {value}")
         if (found := connection.execute(f"PRAGMA {name}").fetchone()[0]) != value:
             raise StoreError(f"SQLite keeps {name} at {found} instead of {value}. Use Python's own build of sqlite3.")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> str:
+    """Go over to the write-ahead log; the mode that holds now. SQLite itself does not wait for another program that is
+    doing the same at this moment, whatever its timeout."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def durable(connection: Connection, yes: bool) -> None:

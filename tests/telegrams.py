@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bots.wording import Wording
 from core.limits import Limits
 from core.people import People
 from tests.botapi.floods import Rules
-from tests.botapi.server import Server, bot_api
+from tests.botapi.server import Fault, Server, bot_api
 from tests.botapi.spec import find
 from tests.botapi.world import Json, Person, Room, World
 from tests.fakes import SteppedEngine
@@ -28,6 +29,12 @@ WORDING = Wording(Path(__file__).parents[1] / "config" / "locales")
 SAY = WORDING.bind("en")
 QUICK = Rates(Rate(interval=0.0, typing=5.0, opening=True), Rate(interval=0.0, typing=5.0), over_all=0)
 """No waiting between two calls, where a test is not about that."""
+HASTY = {"rates": replace(QUICK, patience=0.6)}
+"""A front that does not wait long for a call."""
+BROKEN: tuple[Fault, ...] = ("reset", "done, then reset", "502", "half")
+FAULTS: tuple[Fault, ...] = (*BROKEN, "hang")
+TOGETHER = pytest.mark.parametrize("faults", [BROKEN, ("hang",)], ids=["broken", "hang"])
+"""What breaks is tried at the same time; what hangs alone, as a busy machine would be taken for one that hangs."""
 NO_FLOOD = Rules(per_second=1e6, burst=1e6, per_minute=10**6, over_all=10**6)
 OPEN = ("web", "telegram")
 needs_spec = pytest.mark.skipif(find() is None, reason="the Bot API's description does not lie beside the checkout")
@@ -66,6 +73,18 @@ def labels(message: Json) -> list[str]:
     """What the buttons under a message say."""
     rows = message.get("reply_markup", {}).get("inline_keyboard", [])
     return [button["text"] for row in rows for button in row]
+
+
+async def at_once(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All of them; each has a world of its own, and mostly waits."""
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(work)
+
+
+def patience(fault: Fault) -> Mapping[str, Any]:
+    """How the front is set where this may happen."""
+    return HASTY if fault == "hang" else {}
 
 
 def options(server: Server, **changes: Any) -> TelegramOptions:

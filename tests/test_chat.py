@@ -451,6 +451,13 @@ async def test_a_question_that_does_not_fit_the_model_ends_with_a_word(tmp_path)
         assert reply.finished == Finished("error", "too_long")
 
 
+async def test_where_there_is_less_room_than_an_answer_may_take_question_and_answer_share_it(tmp_path):
+    async with house(tmp_path, engine=SteppedEngine(context_window=80)) as home:
+        reply = await home.ask(C, "What now?")
+        assert reply.finished == Finished("stop")
+        assert home.engine.samplings[-1].max_tokens == 40
+
+
 async def test_the_window_tells_how_many_turns_were_left_out(tmp_path):
     async with house(tmp_path, engine=SteppedEngine(context_window=120)) as home:
         for i in range(6):

@@ -21,6 +21,7 @@ from bots.__main__ import USAGE_ERRORS, main
 from bots.folder import hold, unusable
 from bots.machine import user_name
 from bots.wording import Wording
+from core.migrations import MIGRATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 Run = Callable[..., tuple[int, str, str]]
@@ -262,7 +263,7 @@ def test_restore_asks_before_it_replaces_and_says_where_the_old_is(
     assert out == "Put what copy.db holds in the place of everything in data? (y/n) "
     code, out, err = conch("restore", "copy.db", "--yes")
     assert (code, err) == (0, "")
-    assert "kept as data/conch.db.v1.1.backup" in out
+    assert f"kept as data/conch.db.v{1 + len(MIGRATIONS)}.1.backup" in out
     assert conch("restore", "copy.db", CONCH_DATA_DIR="new")[:2] == (
         0,
         "new holds what copy.db held, also what was deleted since then.\n",

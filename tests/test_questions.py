@@ -24,7 +24,7 @@ from tests.screens import a_turn
 ANN, BOB, OWNER = "web:ann", "web:bob", "web:owner"
 C = "web:ann:c"
 NOTES = Attachment("notes.txt", text="one two three")
-PASTES = Options(persona="assistant", quiet=0.05)
+PASTES = Options(persona="assistant", quiet=0.3)
 LONG_QUIET = Options(persona="assistant", quiet=3600.0)
 
 
@@ -236,6 +236,37 @@ async def test_what_comes_later_or_is_somebody_elses_is_a_question_of_its_own(tm
             await finish(reply)
 
 
+async def test_a_file_or_words_of_somebody_else_right_behind_are_a_question_of_their_own(tmp_path: Path) -> None:
+    async with house(tmp_path, options=LONG_QUIET) as home:
+        now = home.clock() - 10
+        first = await home.chat.send(C, ANN, "web:1", "one, ", at=now, quote="so", more_until=now + 2)
+        same = await home.chat.send(C, ANN, "web:2", "two", at=now + 1, quote="so", more_until=now + 3)
+        file = await home.chat.send(C, ANN, "web:3", "this?", at=now + 1, attachments=[NOTES])
+        assert (first.turn.id, first.turn.prompt) == (same.turn.id, "one, two")
+        assert (file.turn.prompt, file.turn.attachments) == ("this?", (NOTES,))
+        again = await home.chat.send(C, ANN, "web:4", "one, ", at=now + 2, more_until=now + 4)
+        quoted = await home.chat.send(C, ANN, "web:5", "and that?", at=now + 3, quote="others said")
+        assert again.turn.prompt == "one, "
+        assert quoted.turn.quote == "others said"
+
+
+async def test_what_may_only_be_more_of_a_question_is_nothing_where_none_is_open(tmp_path: Path) -> None:
+    async with house(tmp_path, options=LONG_QUIET) as home:
+        now = home.clock() - 10
+
+        async def rest(event: str, at: float):
+            return await home.chat.send(C, ANN, event, "rest", at=at, more_until=at + 2, only_more=True)
+
+        with pytest.raises(NotFound):
+            await rest("web:1", now)
+        first = await say(home, "web:2", "one, ", now, more=True)
+        assert await rest("web:3", now + 1) is first
+        assert await rest("web:3", now + 1) is first
+        with pytest.raises(NotFound):
+            await rest("web:4", now + 4)
+        assert await texts(home) == [("one, rest", "")]
+
+
 async def test_until_it_is_quiet_others_go_first(tmp_path: Path) -> None:
     async with house(tmp_path, options=LONG_QUIET) as home:
         first = await say(home, "web:1", "one", home.clock(), more=True)
@@ -371,4 +402,6 @@ async def test_parts_of_many_people_at_once_stay_with_their_own(tmp_path: Path) 
         assert await asyncio.gather(*map(paste, range(8))) == [f"{n}.0 {n}.1 {n}.2 " for n in range(8)]
         home.engine.release()
         await until(lambda: not home.gate.waiting and not home.gate.running)
-        assert len(home.engine.asked) == 8
+        for number in range(8):
+            (kept,) = await home.chat.history(f"web:p{number}:c", f"web:p{number}")
+            assert (kept.prompt, kept.reply) == (f"{number}.0 {number}.1 {number}.2 ", "a1 a2 a3 a4")

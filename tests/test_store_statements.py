@@ -85,6 +85,7 @@ async def used(folder: Path) -> AsyncIterator[set[str]]:
         await store.revoke(ANN)
         await store.put("a", "b")
         await store.get("a")
+        await store.marks("a")
         await store.export(ANN)
         await store.stats()
         await store.delete(again.id)

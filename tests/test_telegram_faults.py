@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from bots.telegram_bot import SECRET_HEADER
 from bots.telegram_polling import CONFLICT_SECONDS, OUT_OF_REACH_SECONDS, Watch
 from core.errors import StoreError
 from core.people import People
@@ -19,12 +20,23 @@ from tests.botapi.server import Fault, bot_api
 from tests.botapi.world import BOT, Json, Room
 from tests.fakes import SteppedEngine, until
 from tests.houses import Clock, house
-from tests.telegrams import NO_FLOOD, OPEN, QUICK, SAY, Stage, connected, labels, stage
+from tests.telegrams import (
+    FAULTS,
+    HASTY,
+    NO_FLOOD,
+    OPEN,
+    SAY,
+    TOGETHER,
+    Stage,
+    at_once,
+    connected,
+    labels,
+    patience,
+    stage,
+)
 
 ANSWER = "a1 a2 a3 a4"
 NAME = f"@{BOT['username']}"
-HASTY = {"rates": replace(QUICK, patience=0.6)}
-"""A front that does not wait long for a call."""
 AFTER_START = (
     *("getUpdates", "sendChatAction", "sendMessage", "editMessageText", "deleteMessage", "editMessageMedia"),
     *("answerCallbackQuery", "getFile", "file"),
@@ -57,13 +69,19 @@ async def everything(scene: Stage) -> Room:
     return room
 
 
-@pytest.mark.parametrize("fault", ["reset", "done, then reset", "502", "half", "hang"])
+@TOGETHER
 async def test_every_call_of_a_session_survives_every_fault_on_the_way(
-    tmp_path: Path, fault: Fault, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, faults: Sequence[Fault], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "bots")
+    await at_once(a_session(tmp_path / fault, fault) for fault in faults)
+    clean(caplog, "secret")
+
+
+async def a_session(folder: Path, fault: Fault) -> None:
+    """One in which the fault befalls each call once."""
     engine = SteppedEngine(words=4000, context_window=12_000)
-    async with stage(tmp_path, engine=engine, max_tokens=9000, front=HASTY) as scene:
+    async with stage(folder, engine=engine, max_tokens=9000, front=patience(fault)) as scene:
         await scene.world.until(lambda: "getUpdates" in scene.server.requests)
         for method in AFTER_START:
             if not (method == "file" and fault == "half"):  # half of a text is a text
@@ -76,15 +94,61 @@ async def test_every_call_of_a_session_survives_every_fault_on_the_way(
         orphans = [text for text in room.texts() if "a1" not in text]
         assert set(orphans) <= {SAY("thinking"), SAY("queued", ahead=0), "…"}
         assert len(orphans) <= (1 if fault in ("done, then reset", "half") else 0)
-    clean(caplog, "secret")
 
 
-@pytest.mark.parametrize("method", [*AFTER_START[1:6], "setMyCommands"])
-async def test_told_to_wait_everybody_waits_and_the_answer_comes(tmp_path: Path, method: str) -> None:
+@TOGETHER
+async def test_every_call_of_a_start_survives_every_fault_and_so_does_a_file_for_somebody(
+    tmp_path: Path, faults: Sequence[Fault]
+) -> None:
+    await at_once(a_start(tmp_path / fault, fault) for fault in faults)
+
+
+async def a_start(folder: Path, fault: Fault) -> None:
+    """One in which the fault befalls each call once."""
+    async with bot_api(rules=NO_FLOOD) as server, house(folder, people=People(open_to=OPEN)) as home:
+        home.engine.release()
+        ann = server.world.person("Ann")
+        room = server.world.rooms[ann.id]
+        for method in ("getMe", "deleteWebhook", "setMyCommands", "sendDocument"):
+            server.faults[method].append(fault)
+        server.world.say(ann, "said while nobody was there")
+        async with connected(server, home, first_back_off=0.01, **patience(fault)) as scene:
+            await scene.shown(room, ANSWER)
+            assert (scene.states[0], scene.states[-1]) == ("unreachable", "up")
+            await server.world.until(lambda: len(server.world.menus) == 3)
+            server.world.say(ann, "/export")
+            await scene.shown(room, SAY("export-done"))
+            assert not any(server.faults.values()), "every call was made"
+        assert server.api.wrongs == []
+
+
+async def test_with_a_webhook_a_start_survives_every_fault_and_hears_of_a_revoked_token(tmp_path: Path) -> None:
+    async with bot_api(rules=NO_FLOOD) as server, house(tmp_path, people=People(open_to=OPEN)) as home:
+        server.faults["setWebhook"].extend(FAULTS)
+        webhook = {"webhook": "https://chat.example.org", "first_back_off": 0.001}
+        async with connected(server, home, **webhook, **HASTY) as scene:
+            await until(lambda: scene.states[-1] == "up")
+            assert not any(server.faults.values()), "every call was made"
+            server.api.token = "1:another"
+            headers = {SECRET_HEADER: server.api.webhook["secret_token"]}
+            server.world.say(server.world.person("Ann"), "/help")
+            (update,) = server.world.updates
+            assert await scene.hooks["telegram"](headers, json.dumps(update).encode()) == 200
+            await until(lambda: scene.states[-1] == "ended: token revoked")
+            assert scene.hooks == {}
+
+
+async def test_told_to_wait_everybody_waits_and_the_answer_comes(tmp_path: Path) -> None:
+    await at_once(told_to_wait(tmp_path / method, method) for method in (*AFTER_START[1:6], "setMyCommands"))
+
+
+async def told_to_wait(folder: Path, method: str) -> None:
+    """A session in which this call is one too many once."""
     engine = SteppedEngine(words=4000, context_window=12_000)
-    async with stage(tmp_path, engine=engine, max_tokens=9000) as scene:
+    async with stage(folder, engine=engine, max_tokens=9000) as scene:
         scene.server.api.errors[method].append(Refusal(429, "Too Many Requests: retry after 1", retry_after=1))
         await everything(scene)
+        await scene.world.until(lambda: len(scene.world.menus) == 3)
         refused = next(call.at for call in scene.server.api.calls if call.code == 429)
         paced = ("sendMessage", "editMessageText", "deleteMessage", "editMessageMedia", "sendChatAction")
         if method in paced:
@@ -331,19 +395,6 @@ async def test_a_second_bot_on_the_token_is_a_conflict_that_the_first_survives(t
         scene.world.say(ann, "hello")
         await scene.shown(scene.room(ann), ANSWER)
         assert scene.states == ["up"]
-
-
-async def test_with_no_network_at_the_start_it_comes_up_when_there_is_one(tmp_path: Path) -> None:
-    async with bot_api(rules=NO_FLOOD) as server, house(tmp_path, people=People(open_to=OPEN)) as home:
-        home.engine.release()
-        ann = server.world.person("Ann")
-        server.faults["getMe"].append("reset")
-        server.faults["deleteWebhook"].append("502")
-        server.world.say(ann, "said while nobody was there")
-        async with connected(server, home) as scene:
-            assert scene.states == ["unreachable"]
-            await scene.shown(scene.room(ann), ANSWER)
-            assert scene.states[-1] == "up"
 
 
 async def test_an_end_is_not_held_up_by_a_platform_that_hangs(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from bots.telegram_forms import RICH, RICH_BYTES
 from tests.botapi.methods import Refusal
+from tests.botapi.server import Fault
 from tests.fakes import SteppedEngine, until
-from tests.telegrams import labels, needs_spec, stage
+from tests.telegrams import TOGETHER, at_once, labels, needs_spec, patience, stage
 
 ANSWER = "a1 a2 a3 a4"
 
@@ -36,6 +38,28 @@ async def test_a_draft_grows_below_the_reserved_message_and_the_whole_answer_tak
         engine.release()
         await scene.world.until(lambda: room.of_bot() and room.of_bot()[-1]["message_id"] != message["message_id"])
         await scene.shown(room, ANSWER)
+
+
+@TOGETHER
+async def test_a_draft_survives_every_fault_on_the_way(tmp_path: Path, faults: Sequence[Fault]) -> None:
+    await at_once(a_draft(tmp_path / f"{fault}{rich}", fault, rich) for fault in faults for rich in (False, True))
+
+
+async def a_draft(folder: Path, fault: Fault, rich: bool) -> None:
+    """One whose calls meet the fault once each."""
+    async with stage(folder, front={"drafts": True, "rich": rich, **patience(fault)}) as scene:
+        engine, ann = scene.home.engine, scene.world.person("Ann")
+        room = scene.room(ann)
+        for method in ("sendRichMessage", "sendRichMessageDraft") if rich else ("sendMessage", "sendMessageDraft"):
+            scene.server.faults[method].append(fault)
+        scene.world.say(ann, "hello")
+        await until(lambda: engine.running)
+        engine.step(2)
+        await scene.world.until(lambda: [draft["text"] for draft in room.drafts.values()] == ["a1 a2"])
+        engine.release()
+        await scene.shown(room, ANSWER)
+        assert not any(scene.server.faults.values()), "every call was made"
+        assert room.texts().count(ANSWER) == 1
 
 
 async def test_in_a_group_there_are_no_drafts(tmp_path: Path) -> None:

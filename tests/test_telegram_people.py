@@ -62,6 +62,25 @@ async def test_who_is_blocked_hears_so_and_gets_no_code(tmp_path: Path) -> None:
         assert len(scene.room(eve).of_bot()) == 1
 
 
+async def test_people_and_groups_are_admitted_and_blocked_by_their_ids(tmp_path: Path) -> None:
+    async with stage(
+        tmp_path, people=closed(allowed=["telegram:70", "telegram:-1070"], blocked=["telegram:71"])
+    ) as scene:
+        scene.home.engine.release()
+        ann, owner = scene.world.person("Ann", id_=70), scene.world.person("Owner", id_=OWNER)
+        bob, eve = scene.world.person("Bob", id_=72), scene.world.person("Eve", id_=71)
+        room = scene.world.group("Friends", id_=-1070)
+        scene.world.say(ann, "hello")
+        await scene.shown(scene.room(ann), ANSWER)
+        for person in (eve, bob):
+            scene.world.say(person, f"{NAME} hello", room)
+        await scene.shown(room, SAY("not-allowed"), ANSWER)
+        scene.world.say(owner, "/admin deny -1070")
+        await scene.shown(scene.room(owner), SAY("admin-denied", who="telegram:-1070"))
+        scene.world.say(bob, f"{NAME} and now?", room)
+        await scene.shown(room, SAY("not-allowed"), ANSWER, SAY("not-allowed"))
+
+
 async def test_a_bot_that_is_open_answers_everybody(tmp_path: Path) -> None:
     async with stage(tmp_path, people=People(open_to=OPEN)) as scene:
         scene.home.engine.release()

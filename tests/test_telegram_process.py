@@ -10,6 +10,7 @@ import httpx
 from tests.botapi.methods import TOKEN
 from tests.botapi.server import bot_api
 from tests.crash.program import free_port
+from tests.fakes import until
 from tests.telegrams import NO_FLOOD, SAY, labels
 from tests.test_app import Conch, conch
 
@@ -78,16 +79,14 @@ async def test_without_a_network_the_rest_runs_and_telegram_comes_when_it_can(tm
     async with conch(tmp_path, **settings) as running:
         await running.says("The model is ready.")
         assert await health(running) == {"web": "up", "telegram": "unreachable"}
-        assert "cannot be reached" in await doctor(tmp_path, **settings)
         async with bot_api(rules=NO_FLOOD, port=port) as server:
             await running.says("@conch_test_bot")
             assert await health(running) == {"web": "up", "telegram": "up"}
-            await server.world.until(lambda: server.api.of("getUpdates"))
+            await until(lambda: "getUpdates" in server.requests)
             server.api.token = "1:another"
             server.cut_all()
             await running.says("start Conch again")
             assert await health(running) == {"web": "up", "telegram": "ended: token revoked"}
-            assert "Telegram has ended (token revoked)" in await doctor(tmp_path, **settings)
         running.process.send_signal(signal.SIGTERM)
         assert await running.ends() == 0
     assert "Traceback" not in running.said

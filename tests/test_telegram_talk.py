@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -55,6 +56,12 @@ async def test_one_message_shows_the_line_then_the_growing_text_then_the_end_wit
         (message,) = await scene.shown(room, ANSWER)
         assert labels(message) == ["Regenerate"]
         assert len(room.messages) == 2
+        for person in (bob, ann):  # by now it is known how long an answer takes
+            scene.world.say(person, "and again")
+            await until(lambda: engine.running)
+        await scene.world.until(lambda: len(room.of_bot()) == 2)
+        assert re.fullmatch(r"1 ahead of you, about \d+ (second|minute)s?…", room.texts()[-1])
+        engine.release()
 
 
 async def test_typing_is_shown_from_the_first_moment(scene: Stage) -> None:
@@ -159,6 +166,13 @@ async def test_commands_of_a_person(scene: Stage) -> None:
     scene.world.say(ann, "/status@other_bot")
     scene.world.say(ann, "/nonsense")
     await scene.shown(room, SAY("new-done"), SAY("unknown-command", command="/nonsense"))
+    scene.world.say(ann, "/persona")
+    await scene.shown(room, SAY("persona-now", name="Assistant"))
+    scene.world.press(ann, room.of_bot()[-1], "Pirate")
+    await scene.shown(room, SAY("persona-set", name="Pirate"))
+    scene.world.say(ann, "/help")
+    await scene.shown(room, f"{SAY('help')}\n\n{SAY('help-telegram')}")
+    assert "deleted" in SAY("help-telegram")
 
 
 async def test_the_language_is_that_of_the_app_until_another_is_chosen(scene: Stage) -> None:
@@ -359,6 +373,16 @@ async def test_a_message_that_names_the_bot_only_after_an_edit_is_a_question_the
         assert asked(scene) == ["hello"]
 
 
+async def test_a_place_on_a_map_that_moves_on_is_answered_no_more_than_once(scene: Stage) -> None:
+    ann = scene.world.person("Ann")
+    place = {"location": {"latitude": 37.5, "longitude": 127.0, "live_period": 900}}
+    moved = scene.world.message(scene.room(ann), ann.user, place)
+    scene.world.deliver("edited_message", {**moved, "edit_date": moved["date"] + 60})
+    scene.world.say(ann, "hello")
+    await scene.shown(scene.room(ann), ANSWER)
+    assert len(scene.room(ann).of_bot()) == 1
+
+
 async def test_a_long_text_that_the_app_cuts_is_one_question(scene: Stage) -> None:
     ann = scene.world.person("Ann")
     now = int(scene.world.clock())
@@ -386,6 +410,30 @@ async def test_what_two_people_paste_at_once_in_a_group_stays_apart(scene: Stage
         scene.world.say(person, f"{NAME} {letter}.", room, date=now + 1)
     await scene.world.until(lambda: room.texts() == [ANSWER] * 2 and all(map(labels, before())))
     assert sorted(asked(scene)) == [f"{letter * 4050}\n{letter}." for letter in "ab"]
+
+
+async def test_where_the_bot_hears_everything_the_rest_of_a_long_text_needs_no_name(tmp_path: Path) -> None:
+    async with stage(tmp_path, privacy=False) as scene:
+        scene.home.engine.release()
+        ann, bob, room = scene.world.person("Ann"), scene.world.person("Bob"), scene.world.group("Friends")
+        now = int(scene.world.clock())
+        scene.world.say(ann, f"{NAME} {'a' * 4050}", room, date=now)
+        scene.world.say(bob, "not for the bot", room, date=now + 1)
+        scene.world.say(ann, "b" * 4050, room, date=now + 1)
+        scene.world.say(ann, "the end", room, date=now + 2)
+        scene.world.say(ann, "not for the bot either", room, date=now + 5)
+        await scene.shown(room, ANSWER)
+        assert asked(scene) == [f"{'a' * 4050}\n{'b' * 4050}\nthe end"]
+        assert len(room.of_bot()) == 1
+
+
+async def test_a_file_right_behind_a_long_text_is_a_question_of_its_own(scene: Stage) -> None:
+    ann = scene.world.person("Ann")
+    now = int(scene.world.clock())
+    scene.world.say(ann, "x" * 4050, date=now)
+    scene.world.send_file(ann, "a.txt", b"the text", caption="and this?", date=now + 1)
+    await scene.shown(scene.room(ann), ANSWER, f"{ANSWER}\n\n{SAY('file-read', name='a.txt')}")
+    assert asked(scene) == ["x" * 4050 + "\n", "```a.txt\nthe text\n```\n\nand this?"]
 
 
 # Long answers.
@@ -467,6 +515,19 @@ async def test_a_file_survives_a_restart_before_it_was_fetched(tmp_path: Path) -
             async with connected(server, home) as scene:
                 await scene.shown(server.world.rooms[ann.id], f"{ANSWER}\n\n{SAY('file-read', name='a.txt')}")
                 assert asked(scene) == ["```a.txt\nthe text\n```\n\nwhat?"]
+
+
+async def test_a_server_of_ones_own_puts_files_on_this_disk(scene: Stage, tmp_path: Path) -> None:
+    scene.server.api.disk = tmp_path
+    ann = scene.world.person("Ann")
+    answers = [f"{ANSWER}\n\n{SAY('file-read', name='a.txt')}", SAY("file-too-big"), SAY("file-unreadable")]
+    for number, data in enumerate((b"the text", b"x" * 65_537, None)):
+        _, message = scene.world.send_file(ann, "a.txt", data or b"", size=10)
+        if data is not None:
+            (tmp_path / message["document"]["file_id"]).write_bytes(data)
+            assert "file" not in scene.server.requests, "nothing was fetched"
+        await scene.shown(scene.room(ann), *answers[: number + 1])
+    assert asked(scene) == ["```a.txt\nthe text\n```"]
 
 
 async def test_an_album_gets_one_sentence_not_ten(scene: Stage) -> None:

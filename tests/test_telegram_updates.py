@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from bots.telegram_bot import SECRET_HEADER
+from core.chat import Options
+from core.limits import Limits
 from core.people import People
 from core.store import Store
 from tests.botapi.methods import Call
@@ -21,6 +24,9 @@ from tests.sites import site
 from tests.telegrams import NO_FLOOD, OPEN, SAY, connected, stage
 
 ANSWER = "a1 a2 a3 a4"
+LIMITS = Limits(messages_per_minute=20, tokens_per_day=200_000, characters=8000)
+BOUNDS: dict[str, Any] = {"waiting": 100, "waiting_per_person": 5, "options": Options("assistant", backlog=200)}
+"""What a host has who sets nothing."""
 
 
 async def test_telegram_is_told_only_when_the_question_is_committed(
@@ -40,6 +46,7 @@ async def test_telegram_is_told_only_when_the_question_is_committed(
         number, _ = scene.world.say(ann, "hello")
         await scene.world.until(lambda: scene.world.confirmed > (number or 0))
         assert committed == [False]
+        scene.home.engine.release()
 
 
 async def test_what_is_delivered_again_changes_nothing(tmp_path: Path) -> None:
@@ -84,7 +91,7 @@ async def test_two_hundred_updates_of_forty_people_that_waited_get_two_hundred_a
         for number in range(200):
             server.world.say(people[number % 40], f"question {number}", date=then + number)
         async with (
-            house(tmp_path, people=People(open_to=OPEN), slots=4, waiting=100, waiting_per_person=5) as home,
+            house(tmp_path, people=People(open_to=OPEN), limits=LIMITS, slots=4, **BOUNDS) as home,
             connected(server, home) as scene,
         ):
             home.engine.release()

@@ -7,6 +7,7 @@ import json
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import time
 from typing import Any
 
@@ -66,6 +67,8 @@ class BotApi:
     seen: Seen = _unseen
     webhook: Json = field(default_factory=dict)
     most_updates: int = 100
+    disk: Path | None = None
+    """A server of one's own puts files there and tells where they lie; it hands out none."""
     _poll: asyncio.Event | None = None
     _delivered: int = 0
 
@@ -202,8 +205,9 @@ class BotApi:
         room = self._room(params)
         if params["message_id"] not in room.messages:
             raise Refusal(400, "Bad Request: message to delete not found")
-        del room.messages[params["message_id"]]
+        message = room.messages.pop(params["message_id"])
         self.world.changed()
+        await self.seen("deleted", message)
         return True
 
     async def _send_document(self, params: Json) -> Json:
@@ -264,7 +268,7 @@ class BotApi:
         data = self.world.files.get(params["file_id"])
         if data is None:
             raise Refusal(400, "Bad Request: invalid file_id")
-        path = f"documents/{params['file_id']}"
+        path = f"documents/{params['file_id']}" if self.disk is None else str(self.disk / params["file_id"])
         return {"file_id": params["file_id"], "file_unique_id": "u", "file_size": len(data), "file_path": path}
 
     # What a message may be.

@@ -8,8 +8,8 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from email.parser import BytesParser
-from email.policy import HTTP
+from email.parser import BytesHeaderParser, BytesParser
+from email.policy import HTTP, compat32
 from time import time
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
@@ -50,7 +50,7 @@ class Server:
         try:
             while not self.down and (head := await reader.readuntil(b"\r\n\r\n")):
                 first, _, rest = head.decode("latin-1").partition("\r\n")
-                headers = BytesParser(policy=HTTP).parsebytes(rest.encode("latin-1"))
+                headers = BytesHeaderParser(policy=compat32).parsebytes(rest.encode("latin-1"))
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 await self._answer(first.split(" ")[1], headers, body, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -88,7 +88,7 @@ class Server:
         parts = path.strip("/").split("/")
         if parts[0] == "file":
             data = self.world.files.get(parts[-1])
-            if parts[1] != f"bot{self.api.token}" or data is None:
+            if parts[1] != f"bot{self.api.token}" or data is None or self.api.disk is not None:
                 return 404, b"{}", "application/json"
             return 200, data, "application/octet-stream"
         status, answer = await self.api.call(parts[0].removeprefix("bot"), parts[-1], given)

@@ -108,10 +108,18 @@ class World:
         self.rooms[person.id] = Room(person.id, "private", name)
         return person
 
-    def group(self, title: str, kind: Literal["group", "supergroup"] = "supergroup", *, forum: bool = False) -> Room:
+    def group(
+        self,
+        title: str,
+        kind: Literal["group", "supergroup"] = "supergroup",
+        *,
+        forum: bool = False,
+        id_: int | None = None,
+    ) -> Room:
         """A group."""
         number = next(self._numbers)
-        room = Room(-(10**12) - number if kind == "supergroup" else -number - 1000, kind, title, forum)
+        made = -(10**12) - number if kind == "supergroup" else -number - 1000
+        room = Room(id_ or made, kind, title, forum)
         self.rooms[room.id] = room
         return room
 

@@ -60,14 +60,18 @@ async def _run(
         ]
         try:
             for moment in _moments(kills, platform.moments):
-                async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_SECONDS):
-                    if moment in platform.moments:
-                        if moment not in platform.early:
-                            await _enough(book)
-                        await stack.enter_async_context(platform.at(moment))
-                    else:
-                        await _come(moment, book, random)
-                    await program.kill()
+                try:
+                    async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_SECONDS):
+                        if moment in platform.moments:
+                            if moment not in platform.early:
+                                await _enough(book)
+                            await stack.enter_async_context(platform.at(moment))
+                        else:
+                            await _come(moment, book, random)
+                        await program.kill()
+                except TimeoutError:
+                    where = f"{_standing(book)}; the program: {program.standing()}"
+                    raise RuntimeError(f"the moment to kill ({moment}) did not come. {where}") from None
                 book.killed()
                 await program.start()
             stop.set()
@@ -114,6 +118,13 @@ async def _talk(
         await client.send(mine[-1])
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), random.uniform(0, 0.4))
+
+
+def _standing(book: Book) -> str:
+    """Where a run stands, for whoever looks into one that came to a halt."""
+    waiting = [f"{sent.event} (hit by {sent.hits}, begun: {sent.begun})" for sent in book.unanswered()]
+    unheard = sum(not sent.accepted and sent.refused is None for sent in book.sent)
+    return f"After {book.kills} kills {book.ends} have ended, {unheard} are on their way; open: {', '.join(waiting)}"
 
 
 def _moments(kills: int, named: Sequence[str]) -> Sequence[str]:

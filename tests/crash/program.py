@@ -7,7 +7,9 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from random import SystemRandom
 from time import monotonic
 
 import httpx
@@ -90,6 +92,11 @@ class Program:
         if self._process is not None and self._process.returncode is None:
             await self.kill()
 
+    def standing(self) -> str:
+        """For whoever looks into a run that came to a halt."""
+        code = self._running().returncode
+        return "it runs" if code is None else f"it ended with {code}:\n{self.log.read_text()[-2000:]}"
+
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
             raise RuntimeError("it was never started")
@@ -97,7 +104,10 @@ class Program:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens on, and none of those that connections get by themselves: one of
+    them would have it sooner or later, in the moments between two lives."""
+    for port in SystemRandom().sample(range(10_000, 32_000), 1000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("a thousand ports of this machine are taken")

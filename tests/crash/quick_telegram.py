@@ -15,9 +15,9 @@ from bots.pacing import Rate
 from bots.telegram_calls import Rates
 
 RATES = Rates(
-    private=Rate(interval=0.1, typing=5.0, opening=True),
-    group=Rate(interval=0.1, preview=0.3, line=1.0, typing=5.0),
-    over_all=100,
+    private=Rate(interval=0.03, typing=5.0, opening=True),
+    group=Rate(interval=0.03, preview=0.1, line=0.5, typing=5.0),
+    over_all=300,
 )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import takewhile
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import config
-from bots.wording import Wording
+from bots.wording import Say, Wording
 from tests.botapi.floods import Rules
 from tests.botapi.methods import TOKEN
 from tests.botapi.server import Server, bot_api
@@ -42,6 +43,7 @@ class Telegram:
         self._random = random
         self._port = free_port()
         self._server: Server | None = None
+        self._writers: Sequence[Writer] = ()
         self._moment = ""
         self._come, self._over = asyncio.Event(), asyncio.Event()
         self.settings: Mapping[str, str] = {
@@ -49,15 +51,16 @@ class Telegram:
             "CONCH_TELEGRAM__API": f"http://127.0.0.1:{self._port}",
             "CONCH_TELEGRAM__OPEN": "true",
             "CONCH_ENGINE__DELAY": "0.002",
-            "CONCH_ENGINE__SLOTS": "2",
+            "CONCH_ENGINE__SLOTS": "4",
             "CONCH_LIMITS__MESSAGES_PER_MINUTE": "0",
             "CONCH_LIMITS__TOKENS_PER_DAY": "0",
             "CONCH_QUEUE__WAITING_PER_PERSON": "50",
         }
 
     def words(self) -> int:
-        """How long the answer to the next question shall be."""
-        return self._random.randint(350, 370) if self._random.random() < LONG else self._random.randint(3, 25)
+        """How long the answer to the next question shall be: of several messages where a kill waits for one."""
+        several = self._random.random() < LONG or self._moment == "part"
+        return self._random.randint(350, 370) if several else self._random.randint(3, 25)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -73,25 +76,12 @@ class Telegram:
         """So many people, all in one group, and each in private."""
         assert self._server is not None
         world = self._server.world
-        apology = Wording(Path(config.__file__).with_name("locales"))("en", "gave-up")
+        say = Wording(Path(config.__file__).with_name("locales")).bind("en")
         group = world.group("Crashes")
-        writers = [
-            Writer(world.person(f"person{number}"), world, group, book, apology, self._random)
-            for number in range(count)
+        self._writers = [
+            Writer(world.person(f"person{number}"), world, group, book, say, self._random) for number in range(count)
         ]
-        watching = asyncio.create_task(self._watch(world, writers))
-        try:
-            yield writers
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-
-    async def _watch(self, world: World, writers: Sequence[Writer]) -> None:
-        while True:
-            moved = world.moved
-            for writer in writers:
-                writer.watch()
-            await moved.wait()
+        yield self._writers
 
     @asynccontextmanager
     async def at(self, moment: str) -> AsyncIterator[None]:
@@ -106,6 +96,9 @@ class Telegram:
 
     async def _seen(self, what: str, value: Mapping[str, Any]) -> None:
         """The server tells of every request that it has carried out, or is about to."""
+        if what in ("sent", "edited", "deleted"):
+            for writer in self._writers:
+                writer.watch(value)
         if not self._moment or not _is(self._moment, what, value):
             return
         lost, self._moment, over = self._moment == "last edit", "", self._over
@@ -118,11 +111,12 @@ class Telegram:
 class Writer:
     """One person, in private and in the group."""
 
-    def __init__(self, person: Person, world: World, group: Room, book: Book, apology: str, random: Random) -> None:
+    def __init__(self, person: Person, world: World, group: Room, book: Book, say: Say, random: Random) -> None:
         self.person, self.world, self.book = person, world, book
-        self._apology, self._random = apology, random
+        self._apology, self._note, self._random = say("gave-up"), say("left-out"), random
         self._rooms = {"private": world.rooms[person.id], "group": group}
         self._asked: dict[str, list[int]] = {}
+        self._ended: dict[tuple[int, int], Sent] = {}
         self.conversations = [f"{person.name} {kind}" for kind in self._rooms]
 
     async def send(self, sent: Sent) -> None:
@@ -148,21 +142,26 @@ class Writer:
         seen = []
         for sent in self._mine():
             for shown in self._answers_to(sent):
-                text = " ".join(part.get("text", "") for part in shown)
+                text = " ".join(part.get("text", "") for part in shown).removesuffix(self._note)
                 seen.append((shown[0]["message_id"], Seen(sent.conversation, sent.prompt, text, self._state(shown))))
         return [answer for _, answer in sorted(seen, key=lambda pair: pair[0])]
 
-    def watch(self) -> None:
-        """Something has changed: note what has begun, what has ended, and what has an end no more."""
-        for sent in self._mine():
+    def watch(self, message: Mapping[str, Any]) -> None:
+        """A message of the bot's has changed: note what has begun, what has ended, and what has an end no more."""
+        done = self._ended.get(_key(message))
+        if done is not None and done.event not in self.book.undone and not self._end_of(self._answers_to(done)):
+            self.book.open_again(done)
+        for sent in [sent for sent in self._mine() if not sent.ended]:
             found = self._answers_to(sent)
             if found and not sent.begun:
                 self.book.begun(sent)
-            ended = any(self._state(shown) != "open" for shown in found)
-            if ended and not sent.ended:
+            if end := self._end_of(found):
+                self._ended |= {_key(part): sent for part in end}
                 self.book.ended(sent)
-            elif sent.ended and not ended and sent.event not in self.book.undone:
-                self.book.open_again(sent)
+
+    def _end_of(self, answers: list[list[Json]]) -> list[Json]:
+        """The messages of the answer that has an end, none where there is none."""
+        return next((shown for shown in answers if self._state(shown) != "open"), [])
 
     def _mine(self) -> list[Sent]:
         return [sent for sent in self.book.sent if sent.event in self._asked]
@@ -171,7 +170,11 @@ class Writer:
         """The answers to a question, each as the messages that it is shown in: its first words, or an apology under
         it, and what follows with the same words."""
         words, shown = mark(sent.prompt), list[list[Json]]()
-        for message in self._rooms[sent.conversation.split()[1]].of_bot():
+        messages, asked = self._rooms[sent.conversation.split()[1]].messages, self._asked[sent.event][0]
+        later = list(takewhile(lambda message: message["message_id"] > asked, reversed(messages.values())))
+        for message in reversed(later):
+            if message["from"]["id"] != BOT["id"]:
+                continue
             text = message.get("text", "")
             if words in text and (not shown or text.startswith("1-")):
                 shown.append([message])
@@ -190,6 +193,11 @@ class Writer:
         if "regenerate" not in keyboard:
             return "open"
         return "apology" if self._apology in shown[-1].get("text", "") else "answered"
+
+
+def _key(message: Mapping[str, Any]) -> tuple[int, int]:
+    """Where the message is."""
+    return message["chat"]["id"], message["message_id"]
 
 
 def _is(moment: str, what: str, value: Mapping[str, Any]) -> bool:

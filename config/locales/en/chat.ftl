@@ -104,7 +104,7 @@ command-admin = For the person who runs this bot
 ## What commands answer
 
 start =
-    Hello! I am a chatbot that runs on one person's own graphics card. Just write your question.
+    Hello! I am a chatbot that runs on one person's own computer. Just write your question.
     Everybody shares one model, so there can be a short line; I always say where you are in it.
 
     /new starts over, /stop stops an answer, /help tells the rest.
@@ -140,7 +140,7 @@ language-set = From now on I speak English with you.
 language-unknown = I do not know that language. I know: { $names }
 language-name = English
 privacy =
-    Kept on this computer: your questions, the answers, their times, your persona and language. They are read by the model here and go nowhere else. The person who runs this bot can read the disk.
+    Kept on this computer: your questions with their files and quotes, the answers, their times, your persona and language. They are read by the model here and go nowhere else. The person who runs this bot can read the disk.
     /export gives you everything, /forget deletes it.
 privacy-retention = After { $days ->
     [one] { $days } day

@@ -152,6 +152,7 @@ console-plan-offloaded = Not all of it fits: { $memory } stay in memory{ $on_dis
     [0] {""}
    *[other] {" "}and { $disk } on disk
 }, and each word has to wait for them. A smaller model or fewer tokens (engine.context_window) would be faster.
+console-plan-short = Answers end after { $longest } tokens, not after the { $wanted } of engine.max_tokens: there is no room for more beside a question.
 console-plan-rate = About { $rate } tokens a second are to be expected for one answer.
 console-ready = The model is ready.
 console-stopping = { $count ->

@@ -148,6 +148,7 @@ console-plan-offloaded = 전부 들어가지 않아 { $memory }는 메모리에{
     [0] {""}
    *[other] , { $disk }는 디스크에
 } 두며, 단어마다 그것을 기다려야 합니다. 더 작은 모델이나 더 적은 토큰(engine.context_window)을 쓰면 빨라집니다.
+console-plan-short = 답변은 engine.max_tokens의 { $wanted }토큰이 아니라 { $longest }토큰에서 끝납니다. 질문과 함께 그보다 많은 토큰을 담을 자리가 없습니다.
 console-plan-rate = 답변 하나에 초당 약 { $rate }토큰을 예상합니다.
 console-ready = 모델이 준비되었습니다.
 console-stopping = { $count ->

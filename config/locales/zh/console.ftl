@@ -148,6 +148,7 @@ console-plan-offloaded = 放不下全部：{ $memory } 留在内存中{ $on_disk
     [0] {""}
    *[other] ，{ $disk } 留在磁盘上
 }，每个词都要等它们。换更小的模型或减少词元数（engine.context_window）会更快。
+console-plan-short = 回答到 { $longest } 个词元为止，而不是 engine.max_tokens 的 { $wanted } 个：除问题外没有更多空间。
 console-plan-rate = 预计一个回答每秒约 { $rate } 个词元。
 console-ready = 模型已就绪。
 console-stopping = { $count ->
