@@ -174,6 +174,8 @@ class DiscordFront:
         calls.http = client.http
         try:
             await calls(client.login(options.token))
+            if isinstance(client, ShardedClient):
+                await calls(client.count_shards())
             application = client.application
             assert application is not None  # it has logged in
             if options.message_content and not _grants_content(application.flags):

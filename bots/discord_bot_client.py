@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import discord
+from discord.http import Route
 
 from bots.discord_bot_calls import trace
 from bots.discord_bot_identify import Identifies
@@ -119,6 +120,11 @@ class ShardedClient(ConchClient, discord.AutoShardedClient):
 
     async def on_connect(self) -> None:
         """Said for every shard; which it is, is said by the next."""
+
+    async def count_shards(self) -> None:
+        """As many as Discord recommends, where no number is set."""
+        if self.shard_count is None:
+            self.shard_count = (await self.http.request(Route("GET", "/gateway/bot")))["shards"]
 
     async def on_shard_connect(self, shard_id: int) -> None:
         """READY of one shard."""

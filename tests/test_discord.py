@@ -53,7 +53,7 @@ async def test_a_direct_message_needs_no_mention_and_others_have_their_names(her
     odd = here.server.person("\\o/ \\1")
     here.town.ann.says(here.town.ann.direct, f"who is <@{odd.user.id}>, and <@77>?")
     await here.answered(here.town.ann.direct, 2)
-    assert here.asked()[-1] == "who is @\\O/ \\1, and <@77>?"
+    assert here.asked()[-1] == "who is @\\o/ \\1, and <@77>?"
 
 
 async def test_what_is_not_for_the_bot_is_left_alone(here: Beach) -> None:

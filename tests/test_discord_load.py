@@ -1,4 +1,7 @@
-"""Much at once on Discord: its limits are kept, everybody gets their turn, and no model's text rings anybody's bell."""
+"""Much at once on Discord: its limits are kept, everybody gets their turn, and no model's text rings anybody's bell.
+
+``SOAK_CHANNELS=200 SOAK_ROUNDS=5 pytest -k many_channels tests/test_discord_load.py`` is the long run.
+"""
 
 from __future__ import annotations
 
