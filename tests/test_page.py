@@ -220,7 +220,8 @@ async def test_a_refusal_stands_by_the_box_and_the_text_is_in_it(browser: Browse
 
 
 async def test_what_the_model_no_longer_sees_is_said(browser: Browser, tmp_path: Path) -> None:
-    async with site(tmp_path, sampling=Sampling(max_tokens=8192 - 60)) as here, visit(browser, here) as tab:
+    async with site(tmp_path, sampling=Sampling(max_tokens=300)) as here, visit(browser, here) as tab:
+        here.engine.context_window = 360
         for i in range(3):
             await tab.ask(f"question {i}")
             await tab.ended(i + 1)
