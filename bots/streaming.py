@@ -71,6 +71,8 @@ class _Call:
     number: int
     shows: tuple[Part, tuple[Button, ...]] | None = None
     clears: bool = False
+    spared: bool = False
+    """The answer does without this message if it is gone."""
 
 
 class _Showing:
@@ -213,8 +215,8 @@ class _Showing:
         except Unchanged:
             ref = None
         except Gone:
-            ref = None
-            if not call.clears:
+            ref = "" if call.spared else None
+            if not (call.clears or call.spared):
                 log.info("turn %d cannot be shown: its message or chat is gone", self._reply.turn.id)
                 self._gone = True
                 return False
@@ -296,7 +298,7 @@ class _Showing:
         if end is not None and end.cause == "deleted":
             self._refs = {number: self._ref(number) for number in range(count)}  # the store may forget where they are
             return self._clearing(0, count)
-        if self._taken_over and (call := self._clearing(1, count)):
+        if self._taken_over and (call := self._clearing(self._max_parts, count) or self._emptying(count)):
             return call
         self._taken_over = False
         view = self._view()
@@ -321,7 +323,7 @@ class _Showing:
         if not isinstance(channel, FillsFiles):
             return None if ref else _Call(lambda: self._channel.send_file(file.name, file.data, file.caption), number)
         if not ref:
-            return _Call(lambda: self._channel.send(self._channel.split("…")[0], ()), number)
+            return _Call(lambda: self._channel.send(self._more(), ()), number)
         if self._drawn.get(number) == shows:
             return None
 
@@ -330,10 +332,14 @@ class _Showing:
 
         return _Call(fill, number, shows)
 
+    def _more(self) -> Part:
+        """What stands where there is more to come."""
+        return self._channel.split("…")[0]
+
     def _reserving(self, number: int, view: View) -> _Call:
         """A placeholder: what is true before the first word, or that there is more to come."""
         waiting = waiting_view(self._say, self._channel.split, self._place, again=self._again)
-        part = waiting.parts[0] if number == 0 else self._channel.split("…")[0]
+        part = waiting.parts[0] if number == 0 else self._more()
         buttons: tuple[Button, ...] = ("stop",) if "stop" in view.at(number)[1] else ()
         return _Call(lambda: self._channel.send(part, buttons), number, (part, buttons))
 
@@ -350,6 +356,16 @@ class _Showing:
             return await channel.edit(ref, part, buttons)
 
         return _Call(edit, number, (part, buttons))
+
+    def _emptying(self, count: int) -> _Call | None:
+        """Take the old words out of the messages behind the first: the new answer grows in the same ones."""
+        more: tuple[Part, tuple[Button, ...]] = (self._more(), ())
+        number = next((n for n in reversed(range(1, count)) if self._ref(n) and self._drawn.get(n) != more), None)
+        if number is None:
+            return None
+        ref = self._ref(number)
+
+        return _Call(lambda: self._channel.edit(ref, *more), number, more, spared=True)
 
     def _clearing(self, first: int, count: int) -> _Call | None:
         """Delete the last message from number ``first`` on."""

@@ -234,20 +234,22 @@ def test_an_edited_question_takes_over_the_message_even_one_that_is_being_sent()
     run(play())
 
 
-def test_an_answer_made_anew_clears_the_old_ones_further_messages_first() -> None:
-    async def play() -> None:
+def test_an_answer_made_anew_takes_the_old_words_out_first_and_grows_in_the_same_messages() -> None:
+    async def play(words: str) -> tuple[list[str], tuple[str, ...], set[str]]:
         stage = Stage(Shelf(a_turn("regenerate", refs=("a", "b", "c"))))
         stage.screen.blank("abc")
         showing = stage.start()
         await asyncio.sleep(3.5)
-        assert list(stage.screen.messages) == ["a"]
-        await stage.speak("Anew.")
+        assert stage.seen() == [SAY("thinking"), "…", "…"]
+        await stage.speak(words)
         stage.shelf.end(stage.reply, "stop")
         await showing
-        assert stage.seen() == ["Anew."]
-        assert stage.shelf.turn.refs == ("a",)
+        return stage.seen(), stage.shelf.turn.refs, {name for name, _ in stage.screen.calls}
 
-    run(play())
+    assert run(play("Anew.")) == (["Anew."], ("a",), {"edit", "delete"})
+    seen, refs, calls = run(play(LONG))
+    assert " ".join(seen) == LONG
+    assert (refs, calls) == (("a", "b", "c"), {"edit"})
 
 
 def test_after_a_crash_the_answer_goes_on_in_the_messages_it_had() -> None:
@@ -287,7 +289,7 @@ def test_an_answer_that_began_before_it_could_be_shown_takes_its_messages_over_a
         stage.reply.turn = replace(stage.reply.turn, attempts=1, started=1.0)
         showing = stage.start()
         await asyncio.sleep(5)
-        assert stage.seen() == [SAY("thinking")]
+        assert stage.seen() == [SAY("thinking"), "…", "…"]
         await stage.speak("Short.")
         stage.shelf.end(stage.reply, "stop")
         await showing

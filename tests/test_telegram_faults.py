@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bots.streaming import MAX_PARTS
 from bots.telegram_bot import SECRET_HEADER
 from bots.telegram_polling import CONFLICT_SECONDS, OUT_OF_REACH_SECONDS, Watch
 from core.errors import StoreError
@@ -62,10 +63,12 @@ async def everything(scene: Stage) -> Room:
     await scene.world.until(lambda: any("document" in message for message in room.of_bot()))
     await scene.world.until(lambda: any("Regenerate" in labels(message) for message in room.of_bot()))
     engine.words = 2
+    before = len(room.of_bot()) - MAX_PARTS  # the further messages go, and the file
     last = next(message for message in reversed(room.of_bot()) if "Regenerate" in labels(message))
     scene.world.press(ann, last, "Regenerate")
     await scene.world.until(lambda: any(text.startswith("a1 a2\n\nI read") for text in room.texts()), 40)
     await scene.world.until(lambda: not any("document" in message for message in room.of_bot()), 40)
+    await scene.world.until(lambda: len(room.of_bot()) <= before, 40)
     return room
 
 
