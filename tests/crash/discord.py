@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 import config
-from bots.wording import Wording
+from bots.wording import Say, Wording
 from tests.crash.loopback_discord import ADDRESS
 from tests.crash.program import Program, free_port
 from tests.crash.records import Book, Seen, Sent, State, mark
@@ -91,10 +91,10 @@ class Discord:
     async def clients(self, program: Program, book: Book, count: int) -> AsyncIterator[Sequence[Member]]:
         """So many people on one server, each of whom has written to the bot before."""
         world = self._server.world
-        apology = Wording(Path(config.__file__).with_name("locales"))("en", "gave-up")
+        say = Wording(Path(config.__file__).with_name("locales")).bind("en")
         guild = world.guild("Crashes", world.person("owner"))
         members = [
-            Member(self._server.person(f"person{number}"), world.channel(guild, f"channel-{number}"), book, apology)
+            Member(self._server.person(f"person{number}"), world.channel(guild, f"channel-{number}"), book, say)
             for number in range(count)
         ]
         for member in members:
@@ -140,9 +140,9 @@ class Discord:
 class Member:
     """One person, in a channel and in direct messages with the bot, and with its command."""
 
-    def __init__(self, person: Person, channel: Channel, book: Book, apology: str) -> None:
+    def __init__(self, person: Person, channel: Channel, book: Book, say: Say) -> None:
         self.person, self.channel, self.book = person, channel, book
-        self._apology = apology
+        self._apology, self._note = say("gave-up"), f"*{say('left-out')}*"
         self._asked: dict[str, Message | Interaction] = {}
         self._latest: dict[str, deque[Sent]] = defaultdict(lambda: deque(maxlen=WATCHED))
         other = person.server.world.channel(channel.guild, f"{channel.name}-commands")  # type: ignore[arg-type]
@@ -183,7 +183,7 @@ class Member:
             for shown in self._answers(asked, words, [messages[key] for key in sorted(messages)]):
                 if not sent.accepted and words in shown[0].content:  # an answer after all
                     self.book.accepted(sent)
-                text = " ".join(part.content for part in shown)
+                text = " ".join(part.content for part in shown).removesuffix(self._note)
                 seen.append((shown[0].id, Seen(sent.conversation, sent.prompt, text, self._state(shown))))
         return [answer for _, answer in sorted(seen, key=lambda pair: pair[0])]
 
