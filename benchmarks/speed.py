@@ -42,7 +42,8 @@ about another. Nothing here was measured on a GPU unless it says so: for a card,
 
 ## The engine
 
-{engine_machine} SmolLM2-135M in bfloat16; {pairs} pairs, each peer in a process of its own, by
+{engine_machine}
+SmolLM2-135M in bfloat16; {pairs} pairs, each peer in a process of its own, by
 `python -m benchmarks.engine --json benchmarks/results/engine.json`.
 
 | what | median | least to most | aim | |
@@ -53,8 +54,8 @@ about another. Nothing here was measured on a GPU unless it says so: for a card,
 
 ## What Conch itself adds to a message
 
-{overhead_machine} A scripted engine in the model's place, the real store on the disk, no pacing; answers of
-{deltas} pieces; by `python -m benchmarks.overhead --json benchmarks/results/overhead.json`.
+{overhead_machine}
+A scripted engine in the model's place, the real store on the disk, no pacing; answers of {deltas} pieces; by `python -m benchmarks.overhead --json benchmarks/results/overhead.json`.
 
 | open conversations | messages a second | added, median | added, 99 of 100 | longest stall, 99 of 100 |
 |---:|---:|---:|---:|---:|
@@ -124,8 +125,8 @@ def _batching(engine: Mapping[str, Any]) -> str:
     (alone,) = (run for run in engine["runs"] if run["workload"] == "lock, one user")
     return (
         f"One person under the lock gets {alone['with_lock'] / alone['plain_generate']:.2f} of what plain `generate()` "
-        "gives. Of transformers' continuous batching the best of its settings counts (benchmarks/peers.py names them). "
-        f"Beside Conch, the 16 long conversations take with it so many times as long: {said}."
+        "gives.\nOf transformers' continuous batching the best of its settings counts (benchmarks/peers.py names them).\n"
+        f"The 16 long conversations take so many times as long with it as with Conch: {said}."
     )
 
 
@@ -141,7 +142,8 @@ def _case(row: Mapping[str, Any]) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 20 else f"{value:.1f}" if value >= 3 else f"{value:.2f}"
+    digits = 0 if value >= 20 else 1 if value >= 3 else 2 if value >= 1.1 else 3
+    return f"{value:.{digits}f}"
 
 
 def _median(values: list[float]) -> float:

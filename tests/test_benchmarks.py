@@ -41,3 +41,12 @@ def test_the_page_on_cards_is_what_the_plan_says_today() -> None:
     from benchmarks import cards
 
     assert cards.PAGE.read_text("utf-8") == cards.page(), "write it anew: python -m benchmarks.cards"
+
+
+def test_the_page_on_speed_and_the_readme_say_what_was_measured() -> None:
+    from benchmarks import speed
+
+    engine, overhead = speed.results()
+    assert speed.PAGE.read_text("utf-8") == speed.page(engine, overhead), "write it anew: python -m benchmarks.speed"
+    readme = (speed.ROOT / "README.md").read_text("utf-8")
+    assert speed.summary(engine) in " ".join(readme.split())
