@@ -319,7 +319,7 @@ class Conch:
             count = min(plan.rows, rounds - first)
             await self.run([_numbered(first + i, room, 4) for i in range(count)])
         peak = peak_bytes() - self.before
-        await self._short(requests // 4, 0)
+        await self._short(requests // 2, 0)  # until every size of step has been met
         begun = resident_bytes()
         await self._short(requests, requests)
         return {"vs_plan": peak / plan.budget, "growth": resident_bytes() / begun, "budget_bytes": plan.budget}

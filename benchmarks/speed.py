@@ -55,7 +55,8 @@ SmolLM2-135M in bfloat16; {pairs} pairs, each peer in a process of its own, by
 ## What Conch itself adds to a message
 
 {overhead_machine}
-A scripted engine in the model's place, the real store on the disk, no pacing; answers of {deltas} pieces; by `python -m benchmarks.overhead --json benchmarks/results/overhead.json`.
+A scripted engine in the model's place, the real store on the disk, no pacing; answers of {deltas} pieces;
+by `python -m benchmarks.overhead --json benchmarks/results/overhead.json`.
 
 | open conversations | messages a second | added, median | added, 99 of 100 | longest stall, 99 of 100 |
 |---:|---:|---:|---:|---:|
@@ -125,7 +126,7 @@ def _batching(engine: Mapping[str, Any]) -> str:
     (alone,) = (run for run in engine["runs"] if run["workload"] == "lock, one user")
     return (
         f"One person under the lock gets {alone['with_lock'] / alone['plain_generate']:.2f} of what plain `generate()` "
-        "gives.\nOf transformers' continuous batching the best of its settings counts (benchmarks/peers.py names them).\n"
+        "gives.\nOf transformers' batching the best of its settings counts (benchmarks/peers.py names them).\n"
         f"The 16 long conversations take so many times as long with it as with Conch: {said}."
     )
 
