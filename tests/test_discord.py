@@ -431,7 +431,6 @@ async def test_buttons_work_after_a_restart_for_the_asker_and_moderators_alone(t
         pressed = guard.presses(answer, "stop")
         await here.until(lambda: answer.content == SAY("stopped"), speak=False)
         await here.until(pressed.answered.is_set)
-        await here.until(pressed.answered.is_set)
         assert pressed.response == 6
     async with beach(tmp_path, town) as here:
         await here.said(town.bob.presses(answer, "regenerate"), SAY("not-yours"))
