@@ -25,39 +25,36 @@ STYLES = {
 TEMPLATE = re.compile(r"conch:(?P<action>stop|regenerate|proceed):(?P<turn>\d+):(?P<asker>\d+)")
 
 
-def dynamic_button(press: Press) -> type[discord.ui.DynamicItem[Any]]:
-    """The class to register with a client: ``press`` is called for each of our buttons, however old it is."""
-
-    class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=TEMPLATE):
-        @classmethod
-        async def from_custom_id(
-            cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-        ) -> AnswerButton:
-            assert isinstance(item, discord.ui.Button)
-            button = cls(item)
-            button.said = match
-            return button
-
-        said: re.Match[str]
-
-        async def callback(self, interaction: discord.Interaction[Any]) -> None:
-            action: Any = self.said["action"]
-            await press(interaction, action, int(self.said["turn"]), int(self.said["asker"]))
-
-    return AnswerButton
-
-
 CHOICE = re.compile(r"conch:do:(?P<command>[a-z]+):(?P<argument>.+)", re.DOTALL)
 
 
-def dynamic_choice(choose: Callable[[discord.Interaction[Any], str, str], Awaitable[None]]) -> type[Any]:
-    """The class to register with a client: ``choose`` is called with the command and its argument."""
+def dynamic_button(press: Press) -> type[discord.ui.DynamicItem[Any]]:
+    """The class to register with a client: ``press`` is called for each of our buttons, however old it is."""
 
-    class ChoiceButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=CHOICE):
+    async def pressed(interaction: discord.Interaction[Any], said: re.Match[str]) -> None:
+        action: Any = said["action"]
+        await press(interaction, action, int(said["turn"]), int(said["asker"]))
+
+    return _dynamic(TEMPLATE, pressed)
+
+
+def dynamic_choice(
+    choose: Callable[[discord.Interaction[Any], str, str], Awaitable[None]],
+) -> type[discord.ui.DynamicItem[Any]]:
+    """The class to register with a client: ``choose`` is called with the command and its argument."""
+    return _dynamic(CHOICE, lambda interaction, said: choose(interaction, said["command"], said["argument"]))
+
+
+def _dynamic(
+    pattern: re.Pattern[str], act: Callable[[discord.Interaction[Any], re.Match[str]], Awaitable[None]]
+) -> type[discord.ui.DynamicItem[Any]]:
+    """A class of buttons: ``act`` is called with what ``pattern`` finds in the id of the one that was pressed."""
+
+    class IdButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=pattern):
         @classmethod
         async def from_custom_id(
             cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-        ) -> ChoiceButton:
+        ) -> IdButton:
             assert isinstance(item, discord.ui.Button)
             button = cls(item)
             button.said = match
@@ -66,9 +63,9 @@ def dynamic_choice(choose: Callable[[discord.Interaction[Any], str, str], Awaita
         said: re.Match[str]
 
         async def callback(self, interaction: discord.Interaction[Any]) -> None:
-            await choose(interaction, self.said["command"], self.said["argument"])
+            await act(interaction, self.said)
 
-    return ChoiceButton
+    return IdButton
 
 
 def choices_of(choices: Sequence[Choice]) -> discord.ui.View:

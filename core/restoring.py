@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -60,11 +59,7 @@ def restore(source: Path, folder: Path) -> Path | None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sqlite.sync(folder)
     return before
 
 

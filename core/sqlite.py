@@ -182,9 +182,9 @@ def copy(source: Path, target: Path) -> None:
             connection.execute("VACUUM INTO ?", (str(part.absolute()),))
         finally:
             connection.close()
-        _sync(part)
+        sync(part)
         part.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
     except BaseException as error:
         part.unlink(missing_ok=True)
         target.unlink(missing_ok=True)
@@ -219,7 +219,8 @@ def drop_backups(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until the disk has this file, or what a folder lists."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

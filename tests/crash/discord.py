@@ -19,6 +19,7 @@ from typing import Any
 import config
 from bots.wording import Say, Wording
 from tests.crash.loopback_discord import ADDRESS
+from tests.crash.platforms import Wire
 from tests.crash.program import Program, free_port
 from tests.crash.records import Book, Seen, Sent, State, mark
 from tests.discord_server.interactions import ACKNOWLEDGE_SECONDS, DEFERRED, Interaction
@@ -48,19 +49,18 @@ WATCHED = 8
 MARKS = re.compile(r"\d+-([0-9a-f]{8})\b")
 
 
-class Discord:
+class Discord(Wire):
     """A Discord of ours and its people, through all lives of the program."""
 
     module = ("tests.crash.loopback_discord",)
     moments, early = MOMENTS, EARLY
 
     def __init__(self, random: Random) -> None:
+        super().__init__()
         self._random = random
         self._server = DiscordServer()
         self._server.limits.lift()
         self._port = free_port()
-        self._moment = ""
-        self._come, self._over = asyncio.Event(), asyncio.Event()
         self.settings: Mapping[str, str] = {
             "DISCORD_BOT_TOKEN": self._server.world.token,
             ADDRESS: f"127.0.0.1:{self._port}",
@@ -76,7 +76,7 @@ class Discord:
         return self._random.randint(180, 230) if self._long() else self._random.randint(3, 25)
 
     def _long(self) -> bool:
-        return self._moment in ONLY_LONG or self._random.random() < LONG
+        return self.moment in ONLY_LONG or self._random.random() < LONG
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -104,37 +104,20 @@ class Discord:
         self._server.on_change = lambda: [member.watch() for member in members]
         yield members
 
-    @asynccontextmanager
-    async def at(self, moment: str) -> AsyncIterator[None]:
-        """The block begins when the moment has come; the wire stands still until it ends."""
-        self._come, self._over, self._moment = asyncio.Event(), asyncio.Event(), moment
-        try:
-            await self._come.wait()
-            yield
-        finally:
-            self._moment = ""
-            self._over.set()
-
     async def _before(self, call: Call) -> None:
-        if self._moment and _is(self._moment, call):
-            await self._hold()
+        if self.moment and _is(self.moment, call):
+            await self.hold()
             if self._random.random() < 0.5:
                 raise Dropped  # it never arrives; otherwise it does, when the program is long dead
 
     async def _after(self, call: Call) -> None:
-        if self._moment.endswith(" made") and _is(self._moment.removesuffix(" made"), call):
-            await self._hold()
+        if self.moment.endswith(" made") and _is(self.moment.removesuffix(" made"), call):
+            await self.hold()
 
     def _delivered(self, name: str, data: dict[str, Any]) -> None:
         asks = name == "INTERACTION_CREATE" or (name == "MESSAGE_CREATE" and not data["author"]["bot"])
-        if (self._moment == "delivered" and asks) or (self._moment == "identify" and name == "READY"):
-            self._come.set()
-
-    async def _hold(self) -> None:
-        self._moment = ""
-        over = self._over
-        self._come.set()
-        await over.wait()
+        if (self.moment == "delivered" and asks) or (self.moment == "identify" and name == "READY"):
+            self.come()
 
 
 class Member:

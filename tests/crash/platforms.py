@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from tests.crash.program import Program
@@ -54,3 +55,32 @@ class Platform(Protocol):
 
     def clients(self, program: Program, book: Book, count: int) -> AbstractAsyncContextManager[Sequence[Client]]:
         """So many people, who follow their conversations through every restart and enter what they see."""
+
+
+class Wire:
+    """Where a server of ours stands still while the program is killed; it waits for ``moment``, "" = for nothing."""
+
+    def __init__(self) -> None:
+        self.moment = ""
+        self._come, self._over = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def at(self, moment: str) -> AsyncIterator[None]:
+        """The block begins when the moment has come; the wire stands still until it ends."""
+        self._come, self._over, self.moment = asyncio.Event(), asyncio.Event(), moment
+        try:
+            await self._come.wait()
+            yield
+        finally:
+            self.moment = ""
+            self._over.set()
+
+    def come(self) -> None:
+        """The moment is here, and nothing has to stand still for it."""
+        self._come.set()
+
+    async def hold(self) -> None:
+        """The moment is here: returns when the kill is over."""
+        self.moment, over = "", self._over
+        self._come.set()
+        await over.wait()

@@ -6,7 +6,6 @@ A message counts as accepted once Telegram was told that its update has come: fr
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import takewhile
@@ -20,6 +19,7 @@ from tests.botapi.floods import Rules
 from tests.botapi.methods import TOKEN
 from tests.botapi.server import Server, bot_api
 from tests.botapi.world import BOT, Json, Person, Room, World
+from tests.crash.platforms import Wire
 from tests.crash.program import Program, free_port
 from tests.crash.records import Book, Seen, Sent, State, mark
 
@@ -32,7 +32,7 @@ LONG = 0.08
 CUT = 4096
 
 
-class Telegram:
+class Telegram(Wire):
     """A Bot API server of ours and its people, through all lives of the program."""
 
     module = ("tests.crash.quick_telegram",)
@@ -40,12 +40,11 @@ class Telegram:
     early: Sequence[str] = ()
 
     def __init__(self, random: Random) -> None:
+        super().__init__()
         self._random = random
         self._port = free_port()
         self._server: Server | None = None
         self._writers: Sequence[Writer] = ()
-        self._moment = ""
-        self._come, self._over = asyncio.Event(), asyncio.Event()
         self.settings: Mapping[str, str] = {
             "TELEGRAM_BOT_TOKEN": TOKEN,
             "CONCH_TELEGRAM__API": f"http://127.0.0.1:{self._port}",
@@ -59,7 +58,7 @@ class Telegram:
 
     def words(self) -> int:
         """How long the answer to the next question shall be: of several messages where a kill waits for one."""
-        several = self._random.random() < LONG or self._moment == "part"
+        several = self._random.random() < LONG or self.moment == "part"
         return self._random.randint(350, 370) if several else self._random.randint(3, 25)
 
     @asynccontextmanager
@@ -83,27 +82,15 @@ class Telegram:
         ]
         yield self._writers
 
-    @asynccontextmanager
-    async def at(self, moment: str) -> AsyncIterator[None]:
-        """The block begins when the moment has come; the wire stands still until it ends."""
-        self._come, self._over, self._moment = asyncio.Event(), asyncio.Event(), moment
-        try:
-            await self._come.wait()
-            yield
-        finally:
-            self._moment = ""
-            self._over.set()
-
     async def _seen(self, what: str, value: Mapping[str, Any]) -> None:
         """The server tells of every request that it has carried out, or is about to."""
         if what in ("sent", "edited", "deleted"):
             for writer in self._writers:
                 writer.watch(value)
-        if not self._moment or not _is(self._moment, what, value):
+        if not self.moment or not _is(self.moment, what, value):
             return
-        lost, self._moment, over = self._moment == "last edit", "", self._over
-        self._come.set()
-        await over.wait()
+        lost = self.moment == "last edit"
+        await self.hold()
         if lost:
             raise ConnectionResetError  # it never arrives
 
