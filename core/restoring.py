@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from core import schema, sqlite
+from core.disk import sync
 from core.errors import StoreError
 
 BESIDE = ("-wal", "-shm", "-journal")
@@ -59,7 +60,7 @@ def restore(source: Path, folder: Path) -> Path | None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-    sqlite.sync(folder)
+    sync(folder)
     return before
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from core.disk import sync
 from core.errors import ConchError, NotFound, StoreError, StoreFull
 
 NAME = "conch.db"
@@ -217,15 +218,6 @@ def drop_backups(folder: Path) -> None:
     """Delete the copies made before migrations: they hold what is about to be forgotten."""
     for path in backups(folder):
         path.unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Wait until the disk has this file, or what a folder lists."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

@@ -62,6 +62,18 @@ class Town:
             guild.members[one.user] = set()
         return cls(server, host, ann, bob, guild, server.world.channel(guild, "general"))
 
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, **options: Any) -> AsyncIterator[Town]:
+        """One that listens. At its end nothing was asked wrongly or past a limit, nobody pinged, no preview shown."""
+        town = cls.founded(**options)
+        async with town.server.listening():
+            yield town
+        assert town.server.wrongs == []
+        assert town.server.limits.wrongs == []
+        assert town.server.world.pings == []
+        assert town.server.world.previews == []
+
     def point(self) -> None:
         """From now on discord.py speaks to this Discord."""
         Route.BASE = self.server.api_url

@@ -21,12 +21,8 @@ from tests.reading import units
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
-    founded = Town.founded()
-    async with founded.server.listening():
+    async with Town.open() as founded:
         yield founded
-    assert founded.server.wrongs == []
-    assert founded.server.world.pings == []
-    assert founded.server.world.previews == []
 
 
 @pytest.fixture

@@ -22,10 +22,8 @@ from tests.houses import house
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
-    founded = Town.founded()
-    async with founded.server.listening():
+    async with Town.open() as founded:
         yield founded
-    assert founded.server.wrongs == []
 
 
 async def asked_and_answered(here: Beach, text: str = "still there?") -> None:

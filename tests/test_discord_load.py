@@ -59,13 +59,8 @@ def is_call(seen: Seen, channel: Channel) -> bool:
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
-    founded = Town.founded(limits=True, spec=None)
-    async with founded.server.listening():
+    async with Town.open(limits=True, spec=None) as founded:
         yield founded
-    assert founded.server.wrongs == []
-    assert founded.server.limits.wrongs == []
-    assert founded.server.world.pings == []
-    assert founded.server.world.previews == []
 
 
 async def test_many_channels_at_once_stay_within_all_limits_and_answers_in_one_channel_take_turns(

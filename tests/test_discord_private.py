@@ -23,12 +23,8 @@ LATER = replace(QUICK, clock=lambda: time() + 900)
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
-    founded = Town.founded()
-    async with founded.server.listening():
+    async with Town.open() as founded:
         yield founded
-    assert founded.server.wrongs == []
-    assert founded.server.world.pings == []
-    assert founded.server.world.previews == []
 
 
 async def ended(here: Beach, asked: Interaction) -> str:

@@ -22,10 +22,8 @@ TEXT = " ".join(f"word{number}" for number in range(700))
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
-    founded = Town.founded()
-    async with founded.server.listening():
+    async with Town.open() as founded:
         yield founded
-    assert founded.server.wrongs == []
 
 
 async def test_a_placeholder_that_arrived_unheard_is_found_again_when_its_nonce_is_forgotten(

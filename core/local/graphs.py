@@ -23,8 +23,15 @@ log = logging.getLogger(__name__)
 
 SHORTEST = 256
 """Positions that the shortest graph looks at."""
-CLOSE = 0.02
-"""How far replayed scores may be from computed ones, in parts of their range, before graphs are given up."""
+TOLERANCE = 0.02
+"""How far scores that were computed in two ways may be apart, in parts of their range: rounding is far below that in
+every number format, another kind of attention or a step that was recorded wrongly far above."""
+
+
+def differ(found: Tensor, expected: Tensor) -> bool:
+    """Are these scores, of the same shape, further apart than rounding brings them?"""
+    found, expected = found.float(), expected.float()
+    return bool((found - expected).abs().max() > TOLERANCE * (expected.max() - expected.min()))
 
 
 class Graphs:
@@ -46,9 +53,7 @@ class Graphs:
         if recorded is None:
             try:
                 recorded = self._record(count, length, segments)
-            except (
-                RuntimeError
-            ) as error:  # what cannot be recorded (torch has no kind of its own for that) runs as it is
+            except RuntimeError as error:  # torch has no kind of its own for what cannot be recorded
                 if isinstance(error, torch.OutOfMemoryError):
                     raise
                 log.warning("steps are not recorded as CUDA graphs: %s", first_line(error))
@@ -73,9 +78,7 @@ class Graphs:
         with torch.cuda.graph(recorded.graph, pool=self._pool):
             recorded.scores = recorded.compute()
         self._pool = self._pool or recorded.graph.pool()
-        replayed = recorded.replay(segments).float()
-        computed = computed[: len(segments)].float()
-        if (replayed - computed).abs().max() > CLOSE * (computed.max() - computed.min()):
+        if differ(recorded.replay(segments), computed[: len(segments)]):
             raise RuntimeError("a recorded step gives other scores than a computed one")
         self._recorded[count, length] = recorded
         return recorded

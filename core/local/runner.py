@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.local.clock import seconds
 from core.local.failure import first_line, out_of_memory
-from core.local.graphs import Graphs
+from core.local.graphs import Graphs, differ
 from core.local.kv_cache import ATTENTION, Layout, Rows
 from core.local.plan import Plan
 from core.local.prefixes import Prefixes
@@ -22,9 +22,6 @@ from core.local.schedule import Segment, common
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 0.02
-"""How far the scores of the batched step may be from the model's own, in parts of their range: rounding is far below
-that in every number format, another kind of attention far above."""
 MEASURED = 256
 """Tokens over which computing and fetching are compared."""
 PROBE = 24
@@ -198,8 +195,7 @@ def make_runner(model: Any, plan: Plan, *, device: torch.device, dtype: torch.dt
         model.set_attn_implementation(ATTENTION)
         rows = _rows(model.config.get_text_config(), plan.rows, plan.length, device, dtype)
         runner = BatchRunner(model, rows, Prefixes(rows, plan.kept, plan.spilled))
-        found = _probed(runner, tokens)
-        if (found - expected).abs().max() > TOLERANCE * (expected.max() - expected.min()):
+        if differ(_probed(runner, tokens), expected):
             raise NotImplementedError("the scores differ")
         runner.weigh_spilling()
     except Exception as error:
@@ -224,7 +220,7 @@ def _rows(config: Any, rows: int, length: int, device: torch.device, dtype: torc
 
 def _own_scores(model: Any, tokens: Sequence[int], device: torch.device) -> Tensor:
     output = model(input_ids=torch.tensor([tokens], device=device), use_cache=False, logits_to_keep=1)
-    scores: Tensor = output.logits[0].float()
+    scores: Tensor = output.logits[0]
     return scores
 
 
@@ -241,4 +237,4 @@ def _probed(runner: BatchRunner, tokens: Sequence[int]) -> Tensor:
         scores = runner.forward(segments)
     for row in range(1 + beside):
         runner.clear(row, len(tokens))
-    return scores.float()
+    return scores

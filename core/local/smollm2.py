@@ -4,13 +4,13 @@ file to the safetensors, tokenizer and configuration that transformers loads wit
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from core.disk import sync
 from core.errors import EngineError
 from core.local.failure import first_line
 from core.local.options import SMOLLM2_MODEL
@@ -64,7 +64,7 @@ def converted(folder: Path, report: Callable[[float], None]) -> Path:
         unfinished.mkdir(parents=True)
         _convert(source, unfinished, report)
         for file in (*unfinished.iterdir(), unfinished):  # else a power cut may leave the name without its contents
-            _sync(file)
+            sync(file)
         unfinished.rename(target)
     except (OSError, SafetensorError) as error:  # safetensors writes for itself, and has no other word for a full disk
         why = error.strerror if isinstance(error, OSError) else None
@@ -178,14 +178,6 @@ def _tokenizer(facts: dict[str, Any]) -> Any:
         ]
     )
     return tokenizer
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _write(file: Path, value: dict[str, Any]) -> None:
