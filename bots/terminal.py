@@ -12,6 +12,7 @@ import signal
 import sys
 import termios
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -23,6 +24,8 @@ from typing import Any, Protocol, TextIO
 
 from bots.wording import FALLBACK, Wording
 
+_NUDGE = signal.SIGURG  # where nobody handles it, it does nothing
+_NUDGE_S = 0.2
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -106,13 +109,18 @@ class Interrupted(Exception):
 
 
 class Keyboard:
-    """Lines of standard input, read by the main thread while the event loop runs in another one."""
+    """Lines of standard input, read by the main thread while the event loop runs in another one.
+
+    A signal that comes between a prompt and the wait for its first key is only noted by Python and does not end that
+    wait; the next one would. So the reading thread gets one that means nothing, several times a second.
+    """
 
     def __init__(self, read: Callable[[str], str]) -> None:
         self.on_interrupt: Callable[[], object] = lambda: None
         self._read = read
         self._jobs: SimpleQueue[tuple[str, Future[str | None]] | None] = SimpleQueue()
         self.reading = False
+        self._over = False
         self._work: tuple[asyncio.AbstractEventLoop, asyncio.Task[int]] | None = None
 
     async def line(self, prompt: str = "") -> str | None:
@@ -130,6 +138,7 @@ class Keyboard:
         result: Future[int] = Future()
         thread = threading.Thread(target=self._run, args=(work, result), name="conch")
         before = {name: signal.signal(name, self._heard) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        before[_NUDGE] = signal.signal(_NUDGE, lambda number, frame: None)
         try:
             thread.start()
             while (job := self._jobs.get()) is not None:
@@ -147,6 +156,8 @@ class Keyboard:
         try:
             try:
                 self.reading = True
+                if self._over:  # the signal came just before, and nothing else would end this
+                    raise EOFError
                 line = self._read(prompt)
             finally:
                 self.reading = False
@@ -159,6 +170,7 @@ class Keyboard:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         """A signal, in the main thread. It raises once, and only where a line is read, so that no wait gets lost."""
+        self._over = self._over or number != signal.SIGINT
         if self._work is not None and (number != signal.SIGINT or not self.reading):
             loop, task = self._work
             with suppress(RuntimeError):  # the loop has just closed
@@ -171,10 +183,13 @@ class Keyboard:
         async def main() -> int:
             task = asyncio.ensure_future(work())
             self._work = asyncio.get_running_loop(), task
+            nudging = asyncio.ensure_future(self._nudge())
             try:
                 return await task
             except asyncio.CancelledError:
                 return 0
+            finally:
+                nudging.cancel()
 
         try:
             result.set_result(asyncio.run(main()))
@@ -182,8 +197,19 @@ class Keyboard:
             result.set_exception(error)
         finally:
             self._jobs.put(None)
+            while self.reading:  # for nobody
+                _to_main_thread(signal.SIGINT)
+                time.sleep(_NUDGE_S)
+
+    async def _nudge(self) -> None:
+        while True:
+            await asyncio.sleep(_NUDGE_S)
             if self.reading:
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                _to_main_thread(_NUDGE)
+
+
+def _to_main_thread(number: signal.Signals) -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 def typed(prompt: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import operator
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -109,3 +112,37 @@ def test_a_terminal_that_goes_away_ends_the_work_in_order(
     assert keyboard.run(work) == 0
     assert ended == [number]
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_just_before_the_wait_for_a_key_is_not_held_back(number: signal.Signals) -> None:
+    ours, theirs = os.pipe()
+    comes = partial(ctypes.CDLL(None)["raise"], number)  # Python notes it, and runs its handler at the next bytecode
+    keyboard = Keyboard(lambda prompt: str(list(map(operator.call, [comes, partial(os.read, ours, 1)]))))
+
+    async def work() -> int:
+        with pytest.raises(Interrupted):
+            await keyboard.line()
+        return 6
+
+    try:
+        assert keyboard.run(work) == (6 if number == signal.SIGINT else 0)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_line_that_is_asked_for_after_the_terminal_went_away_is_not_waited_for(
+    blocking: Callable[[str], str],
+) -> None:
+    keyboard = Keyboard(blocking)
+
+    async def work() -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            assert await keyboard.line() is None
+        return 8
+
+    assert keyboard.run(work) == 0
