@@ -13,7 +13,7 @@ from bots import commands
 from bots.commands import Answer
 from bots.control import NotRunning
 from bots.terminal import Interrupted, Screen
-from bots.wording import Say, Wording, queued, refused
+from bots.wording import Say, Wording, ended, queued, refused
 from core.errors import ConchError, NotFound, Refused
 from core.events import Delta, Finished, Queued
 from core.messages import Persona, Turn
@@ -212,7 +212,7 @@ class Console:
         elif end.reason == "stop" and not words:
             screen.note(say("no-answer"))
         elif end.reason in ("abort", "error"):
-            screen.note(say(end.cause or ("stopped" if end.reason == "abort" else "engine-failed")))
+            screen.note(ended(say, end, turn))
         return end.reason in ("stop", "length")
 
     def _fail(self, key: str, **values: object) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bots.splitting import Part, literal, with_note
-from bots.wording import Say, queued
+from bots.wording import Say, ended, queued
 from core.events import Finished, Queued
 from core.messages import Turn
 
@@ -75,7 +75,7 @@ def final_view(say: Say, split: Split, text: str, end: Finished, turn: Turn, max
 def _notes(say: Say, has_text: bool, end: Finished, turn: Turn, name: Callable[[str], str]) -> list[str]:
     notes = []
     if end.reason in ("abort", "error"):
-        notes.append(_cause(say, end))
+        notes.append(ended(say, end, turn))
     elif end.reason == "length":
         notes.append(say("cut-by-length"))
     elif not has_text:
@@ -92,13 +92,6 @@ def _read(say: Say, name: str, whole: int, read: int) -> str:
     return (
         say("file-read", name=name) if read >= whole else say("file-read-part", name=name, percent=100 * read // whole)
     )
-
-
-def _cause(say: Say, end: Finished) -> str:
-    try:
-        return say(end.cause or "failed")
-    except KeyError:  # a cause that has no sentence is still a failure that the person must hear of
-        return say("failed")
 
 
 def _buttons(has_text: bool, end: Finished) -> tuple[Button, ...]:

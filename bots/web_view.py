@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bots.markdown import Growing, Renderer
-from bots.wording import Say, queued
+from bots.wording import Say, ended, queued
+from core.events import Finished
 from core.messages import Conversation, Persona, Turn
 from core.reply import Reply
 
@@ -103,10 +104,8 @@ def notes(exchange: Exchange, text: str, say: Say) -> list[str]:
     last = exchange.last
     found = []
     match last.finish_reason:
-        case "abort":
-            found.append(_cause(last, "stopped", say))
-        case "error":
-            found.append(_cause(last, "failed", say))
+        case "abort" | "error" as reason:
+            found.append(ended(say, Finished(reason, last.cause), last))
         case "length":
             found.append(say("cut-by-length"))
         case _ if not text.strip():
@@ -114,13 +113,6 @@ def notes(exchange: Exchange, text: str, say: Say) -> list[str]:
     if last.left_out:
         found.append(say("left-out"))
     return found
-
-
-def _cause(turn: Turn, otherwise: str, say: Say) -> str:
-    try:
-        return say(turn.cause or otherwise)
-    except KeyError:  # of a later version
-        return say(otherwise)
 
 
 def conversation_view(conversation: Conversation, prefix: str) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from fluent.runtime import FluentBundle, FluentResource
 from fluent.syntax.ast import Junk, Message
 
 from core.errors import Refused
-from core.events import Queued
+from core.events import Finished, Queued
+from core.messages import Turn
 
 FALLBACK = "en"
 _CHINESE = {"zh", "cmn", "yue", "wuu", "nan", "hak"}
@@ -117,6 +118,16 @@ def queued(say: Say, event: Queued) -> str:
     if event.seconds is None:
         return say("queued", ahead=event.ahead)
     return say("queued-time", ahead=event.ahead, seconds=event.seconds)
+
+
+def ended(say: Say, end: Finished, turn: Turn) -> str:
+    """The sentence of an answer that did not come to its own end. A cause without a sentence is still a failure that
+    the person must hear of."""
+    cause = end.cause or ("stopped" if end.reason == "abort" else "failed")
+    try:
+        return say(cause, limit=turn.fits)
+    except KeyError:
+        return say("failed")
 
 
 def refused(say: Say, error: Refused) -> str:

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from core.engine import Engine, Sampling, longest_answer
 from core.errors import ConchError
 from core.events import Delta, Finished, FinishReason, Queued, Started
-from core.fitting import portions
+from core.fitting import longest, portions
 from core.gate import Gate, Ticket
 from core.holding import QUIET_SECONDS, Holding
 from core.messages import Message, Turn, Window, groups, window
@@ -50,6 +50,7 @@ class _Run:
     computed: int = 0
     left_out: int = 0
     read: tuple[int, ...] = ()
+    fits: int = 0
     attempted: bool = False
 
 
@@ -183,6 +184,9 @@ class Answering:
                             self._observe("first_token", self._clock() - accepted, "")
                         tokens += len(event.ids)
                         reply.emit(event)
+                    case Finished("error", "too_long"):
+                        run.fits = await self._longest(reply.turn)
+                        return event
                     case Finished():
                         self._observe("tokens", tokens, "")
                         if (took := self._clock() - began) > 0 and tokens:
@@ -250,6 +254,7 @@ class Answering:
                     at=self._clock(),
                     shown=not turn.place,
                     read=run.read,
+                    fits=run.fits,
                 )
             except (ConchError, OSError) as failure:
                 log.error("the end of turn %d is not stored yet: %s", turn.id, failure)
@@ -303,9 +308,7 @@ class Answering:
         characters of each of the question's files."""
         path = await self._store.path(turn.id)
         path = list(readable(path, path[-1].conversation, path[-1].scope))
-        system = self._voices.system(turn)
-        room = self._engine.context_window - self._sampling(turn).max_tokens
-        head = [Message("system", system)] if system else []
+        system, head, room = self._room(turn)
         read = await portions(path[-1], head, room * FILES_SHARE, self._engine.count_tokens)
         path[-1] = replace(path[-1], read=read)
         exchanges = groups(path)
@@ -313,6 +316,17 @@ class Answering:
             room -= await self._length(head)
         lengths = [await self._length(exchange) for exchange in exchanges]
         return window(system, exchanges, lengths, room), read
+
+    async def _longest(self, turn: Turn) -> int:
+        """About how many characters of a question that is too long are not."""
+        _, head, room = self._room(turn)
+        return await longest(turn, head, room, self._engine.count_tokens) if turn.prompt else 0
+
+    def _room(self, turn: Turn) -> tuple[str, list[Message], int]:
+        """What the model is told first, and how many tokens there are for that and all that was said."""
+        system = self._voices.system(turn)
+        head = [Message("system", system)] if system else []
+        return system, head, self._engine.context_window - self._sampling(turn).max_tokens
 
     def _sampling(self, turn: Turn) -> Sampling:
         """How the turn is generated."""
@@ -344,7 +358,7 @@ def readable(path: Sequence[Turn], conversation: str, scope: str) -> Sequence[Tu
 class _Nothing:
     """Figures of a turn that never ran."""
 
-    prompt = computed = left_out = 0
+    prompt = computed = left_out = fits = 0
     read: tuple[int, ...] = ()
 
 

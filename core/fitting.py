@@ -1,21 +1,23 @@
-"""How much of a question's files the model reads: as much as fits, to the end of a word."""
+"""How much of a question fits: of its files the model reads so much, to the end of a word; its words are told so."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from core.messages import Message, Turn, question
 
 CLOSE_ENOUGH = 0.02
-"""Of the room: files are long, and every look encodes them all."""
+"""Of the room: texts are long, and every look encodes all of them."""
 LOOKS = 12
 LONGEST_WORD = 80
 
 
-async def portions(
-    turn: Turn, head: Sequence[Message], room: float, count_tokens: Callable[[Sequence[Message]], Awaitable[int]]
-) -> tuple[int, ...]:
+Count = Callable[[Sequence[Message]], Awaitable[int]]
+
+
+async def portions(turn: Turn, head: Sequence[Message], room: float, count_tokens: Count) -> tuple[int, ...]:
     """How many characters of each file may be read for ``head`` and the whole question to take ``room`` tokens at most.
 
     The first files first. Nothing of them fits where the words alone take more.
@@ -28,10 +30,28 @@ async def portions(
         read = _shared(characters, lengths)
         return await count_tokens([*head, Message("user", question(turn, read))])
 
-    fits, over = 0, sum(lengths)
+    read = _shared(await _most(sum(lengths), room, tokens), lengths)
+    return tuple(_at_word(file.text or "", length) for file, length in zip(turn.attachments, read, strict=True))
+
+
+async def longest(turn: Turn, head: Sequence[Message], room: int, count_tokens: Count) -> int:
+    """About how many characters the question may have for ``head``, what it quotes and itself to take ``room`` tokens,
+    rounded down to two digits. Files have no part in this: they give way to the words."""
+
+    async def tokens(characters: int) -> int:
+        shorter = replace(turn, prompt=turn.prompt[:characters])
+        return await count_tokens([*head, Message("user", question(shorter, ()))])
+
+    fits = await _most(len(turn.prompt), room, tokens)
+    return fits - fits % int(10 ** max(0, len(str(fits)) - 2))
+
+
+async def _most(whole: int, room: float, tokens: Callable[[int], Awaitable[int]]) -> int:
+    """About the greatest number of characters, up to ``whole``, that takes ``room`` tokens at most; 0 if none does."""
+    fits, over = 0, whole
     taken, wanted = await tokens(fits), await tokens(over)
     if wanted <= room:
-        return tuple(lengths)
+        return whole
     for _ in range(LOOKS):
         if taken >= room * (1 - CLOSE_ENOUGH) or over - fits <= 1:
             break
@@ -42,8 +62,7 @@ async def portions(
             fits, taken = middle, found
         else:
             over, wanted = middle, found
-    read = _shared(fits, lengths)
-    return tuple(_at_word(file.text or "", length) for file, length in zip(turn.attachments, read, strict=True))
+    return fits
 
 
 def _shared(characters: int, lengths: Sequence[int]) -> list[int]:

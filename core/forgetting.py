@@ -23,6 +23,7 @@ _NO_TEXT = {
     "quote": "",
     "attachments": (),
     "read": (),
+    "fits": 0,
     "parts": (),
     "more_until": None,
     "reply": "",

@@ -61,8 +61,9 @@ class Turn:
     private): others may build on it there.
 
     A question may quote somebody else's words (``quote``) and come with files (``attachments``), of each of which the
-    model has seen ``read`` characters. ``parts`` are the lengths of the messages that it came in, if there were
-    several; the person's next message is one of them if it was sent by ``more_until``.
+    model has seen ``read`` characters. Of a question that was too long for the model, about ``fits`` characters were
+    not; 0 = that was not the trouble, or what it quotes took all the room. ``parts`` are the lengths of the messages
+    that it came in, if there were several; the person's next message is one of them if it was sent by ``more_until``.
     """
 
     id: int
@@ -97,6 +98,7 @@ class Turn:
     quote: str = ""
     attachments: tuple[Attachment, ...] = ()
     read: tuple[int, ...] = ()
+    fits: int = 0
     parts: tuple[int, ...] = ()
     more_until: float | None = None
 

@@ -41,5 +41,10 @@ def _questions_of_several_pieces(connection: Connection) -> None:
     connection.execute(AddColumn("events", Column("part", Integer, nullable=False, server_default="0")))
 
 
-MIGRATIONS: tuple[Migration, ...] = (_questions_of_several_pieces,)
+def _how_long_a_question_may_be(connection: Connection) -> None:
+    """Of one that was too long for the model: how much of it would have fitted."""
+    connection.execute(AddColumn("turns", Column("fits", Integer, nullable=False, server_default="0")))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_questions_of_several_pieces, _how_long_a_question_may_be)
 """The n-th brings a database of version n to version n + 1. A new database is made in the newest shape at once."""

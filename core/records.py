@@ -200,6 +200,7 @@ def _row(new: NewTurn, place: Conversation, now: float) -> dict[str, Any]:
         "place": new.place,
         "refs": tuple(new.refs),
         "read": (),
+        "fits": 0,
         "parts": tuple(new.parts),
         "more_until": new.more_until,
         "prompt": new.prompt,

@@ -121,6 +121,7 @@ turns = Table(
     Column("finished", Double),
     Column("more_until", Double),  # the next message of its person is more of this question, if it was sent by then
     Column("read", Items, nullable=False),
+    Column("fits", Integer, nullable=False),
     Column("parts", Items, nullable=False),
     Column("scope", Words, nullable=False),
     Column("place", Words, nullable=False),

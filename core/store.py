@@ -121,6 +121,7 @@ class Store:
         at: float,
         shown: bool,
         read: Sequence[int] = (),
+        fits: int = 0,
     ) -> Turn:
         """Keep the end of an answer. The first end stays; of a turn blanked meanwhile only the figures are kept."""
         figures = {
@@ -131,6 +132,7 @@ class Store:
             "left_out": left_out,
             "finished": at,
             "read": tuple(read),
+            "fits": fits,
         }
         end = {
             "reply": schema.storable(reply),

@@ -451,6 +451,30 @@ async def test_a_question_that_does_not_fit_the_model_ends_with_a_word(tmp_path)
         assert reply.finished == Finished("error", "too_long")
 
 
+@pytest.mark.parametrize("quote", ["", "said by a friend"])
+async def test_who_asks_too_much_hears_how_long_a_question_may_be(tmp_path, quote):
+    async with house(tmp_path, engine=SteppedEngine(context_window=120)) as home:
+        home.engine.free = True
+        long = " ".join("word" for _ in range(130))
+        reply = await home.chat.send(C, ANN, "web:1", long, quote=quote)
+        await finish(reply)
+        assert reply.finished == Finished("error", "too_long")
+        assert 0 < reply.turn.fits < len(long)
+        shorter = await home.chat.send(C, ANN, "web:2", long[: reply.turn.fits], quote=quote)
+        await finish(shorter)
+        assert (shorter.finished, shorter.turn.fits) == (Finished("stop"), 0)
+        longer = await home.chat.send(C, ANN, "web:3", long[: reply.turn.fits * 5 // 4], quote=quote)
+        await finish(longer)
+        assert longer.finished == reply.finished
+
+
+async def test_where_a_quote_alone_is_too_long_no_number_is_promised(tmp_path):
+    async with house(tmp_path, engine=SteppedEngine(context_window=120)) as home:
+        reply = await home.chat.send(C, ANN, "web:1", "What is this?", quote="word " * 130)
+        await finish(reply)
+        assert (reply.finished, reply.turn.fits) == (Finished("error", "too_long"), 0)
+
+
 async def test_where_there_is_less_room_than_an_answer_may_take_question_and_answer_share_it(tmp_path):
     async with house(tmp_path, engine=SteppedEngine(context_window=80)) as home:
         reply = await home.ask(C, "What now?")

@@ -287,7 +287,7 @@ def columns(file: Path) -> set[str]:
 
 
 FIRST_SHAPE = {
-    "turns": ("read", "parts", "more_until", "quote", "attachments"),
+    "turns": ("read", "fits", "parts", "more_until", "quote", "attachments"),
     "events": ("part",),
 }
 """Columns that a database of version 1 lacks."""

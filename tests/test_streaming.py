@@ -157,7 +157,7 @@ def test_an_end_is_told_under_the_text_so_far(
         stage.shelf.end(stage.reply, reason, cause)
         await showing
         whole = "\n".join(stage.seen()).replace("\n", " ").replace("*", "")
-        assert whole == " ".join(filter(None, [f"{text} " * bool(text), SAY(shown)]))
+        assert whole == " ".join(filter(None, [f"{text} " * bool(text), SAY(shown, limit=0)]))
         assert stage.buttons()[-1] == buttons
 
     run(play())

@@ -118,7 +118,13 @@ ENDS = (
 
 @pytest.mark.parametrize("cause", ENDS.split())
 def test_every_cause_of_an_end_has_its_sentence(wording: Wording, cause: str) -> None:
-    assert len({wording(language, cause) for language in LANGUAGES}) == 3
+    assert len({wording(language, cause, limit=0) for language in LANGUAGES}) == 3
+
+
+def test_a_question_too_long_for_the_model_hears_how_long_it_may_be_where_that_is_known(wording: Wording) -> None:
+    for language in LANGUAGES:
+        assert "6,300" in wording(language, "too_long", limit=6300)
+        assert not any(letter.isdigit() for letter in wording(language, "too_long", limit=0))
 
 
 def test_the_line_says_place_and_time_or_why_it_stands_still(wording: Wording) -> None:

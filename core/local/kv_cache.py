@@ -52,9 +52,10 @@ class Rows(Cache):
         self.length = length
         self.layout: StepLayout | None = None
 
-    def move(self, source: int, target: int, count: int) -> None:
-        """The first ``count`` positions of row ``source`` are those of row ``target``, too."""
-        self.store[:, :, target, :count] = self.store[:, :, source, :count]
+    def move(self, source: int, target: int, count: int, *, start: int = 0) -> None:
+        """Row ``target`` is what row ``source`` is, ``count`` positions long. Up to ``start`` it is so already."""
+        if start < count:
+            self.store[:, :, target, start:count] = self.store[:, :, source, start:count]
 
     def shrink(self, rows: int) -> None:
         """Have the first ``rows`` rows only. They go by way of the host, as there is no room for both."""

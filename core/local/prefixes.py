@@ -95,14 +95,18 @@ class Prefixes:
                     found, longest = prefix, alike
         return found, longest
 
-    def copy_in(self, prefix: Prefix, row: int, count: int) -> None:
-        """The first ``count`` positions of a row become those of ``prefix``, which is now the most recently used."""
+    def copy_in(self, prefix: Prefix, row: int, count: int, *, start: int = 0) -> None:
+        """The first ``count`` positions of a row become those of ``prefix``, which is now the most recently used;
+        up to ``start`` they were."""
         self._kept.remove(prefix)
         self._kept.append(prefix)
+        if start >= count:
+            return
         pool, device = prefix.pool, self._rows.store.device
-        blocks = pool.index(prefix.blocks[: -(-count // BLOCK)], pool.store.device)
-        states = pool.store.index_select(2, blocks).flatten(2, 3)[:, :, :count]
-        self._rows.store[:, :, row, :count] = states.to(device, non_blocking=True)
+        whole = start // BLOCK
+        blocks = pool.index(prefix.blocks[whole : -(-count // BLOCK)], pool.store.device)
+        states = pool.store.index_select(2, blocks).flatten(2, 3)[:, :, : count - whole * BLOCK]
+        self._rows.store[:, :, row, whole * BLOCK : count] = states.to(device, non_blocking=True)
 
     def keep(self, ids: list[int], row: int) -> None:
         """Keep what a row holds for ``ids``; what is no more than their beginning goes, and whatever is too much."""

@@ -69,21 +69,25 @@ class BatchRunner:
         self.model, self.cache, self.prefixes = model, cache, prefixes
         self.rows = cache.store.shape[2]
         self._graphs = Graphs(model, cache) if cache.store.device.type == "cuda" else None
+        self._left: dict[int, list[int]] = {}
+        """Of which ids the free rows still hold keys and values: whoever goes on there has nothing to copy."""
 
     def kept(self, ids: list[int]) -> int:
         return self.prefixes.best(ids)[1]
 
     def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
+        there = common(self._left.pop(row, []), ids)
         if source is not None:
-            self.cache.move(source, row, count)
+            self.cache.move(source, row, count, start=there)
         elif count:
             prefix, alike = self.prefixes.best(ids)
             assert prefix is not None
             assert alike >= count
-            self.prefixes.copy_in(prefix, row, count)
+            self.prefixes.copy_in(prefix, row, count, start=there)
 
     def forward(self, segments: Sequence[Segment]) -> Tensor:
         if self._graphs is not None and (replayed := self._graphs.forward(segments)) is not None:
+            self._left.clear()  # a graph writes to rows that are free, too
             return replayed
         layout = self.cache.layout = Layout(segments, self.cache)
         output = self.model(
@@ -99,11 +103,14 @@ class BatchRunner:
 
     def keep(self, row: int, ids: list[int]) -> None:
         self.prefixes.keep(ids, row)
+        self._left[row] = ids
 
     def move(self, source: int, target: int, count: int) -> None:
+        self._left.pop(target, None)
         self.cache.move(source, target, count)
 
     def clear(self, row: int, count: int) -> None:
+        self._left.pop(row, None)
         self.cache.clear(row, count)
 
     def shed(self) -> bool:
@@ -122,6 +129,7 @@ class BatchRunner:
     def shrink(self, rows: int) -> None:
         if self._graphs is not None:
             self._graphs.drop()
+        self._left.clear()
         self.cache.shrink(rows)
         self.rows = rows
 

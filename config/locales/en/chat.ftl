@@ -40,7 +40,10 @@ edited = The question was edited; the new one is answered instead.
 new = Stopped, because a new conversation was started.
 expired = This question had to wait too long and was not answered. Please ask again.
 gave-up = Sorry, this question failed three times and I gave up. Please try to put it another way.
-too-long = This question is too long for the model. Please shorten it.
+too-long = { $limit ->
+    [0] This question is too long for the model. Please shorten it.
+   *[other] This question is too long for the model: it may have about { $limit } characters. Please shorten it.
+}
 too-long-in-all = Your messages are too long together for one question. Please shorten it.
 file-unreadable = The file could not be fetched, so this question was not answered. Please send it again.
 file-not-text = This file is no text that I can read, so this question was not answered. I read plain text in UTF-8 or UTF-16.
