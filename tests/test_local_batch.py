@@ -277,6 +277,35 @@ def test_the_next_turn_computes_what_is_new_whoever_came_between(bench: Bench) -
     assert bench.ids(second) == generated(talk, 20)
 
 
+def test_a_conversation_that_goes_on_in_the_row_where_it_was_copies_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[tuple[int, int]] = []
+    copy_in = bench.model.runner.prefixes.copy_in
+
+    def watched(prefix: Any, row: int, count: int, *, start: int) -> None:
+        fetched.append((start, count))
+        copy_in(prefix, row, count, start=start)
+
+    monkeypatch.setattr(bench.model.runner.prefixes, "copy_in", watched)
+    first = bench.add(prompt(1, 40))
+    bench.finish()
+    talk = prompt(1, 40) + bench.ids(first) + prompt(9, 7)
+    second = bench.add(talk)
+    bench.finish()
+    known = len(talk) - bench.computed(second)
+    assert fetched == [(known, known)]
+    between = bench.add(prompt(1, 20) + prompt(2, 30))
+    bench.finish()
+    talk += bench.ids(second) + prompt(10, 7)
+    third = bench.add(talk)
+    bench.finish()
+    assert fetched[1:] == [(20, 20), (20, len(talk) - bench.computed(third))], "they begin with the same 20"
+    assert bench.ids(second) == generated(talk[: known + 8], 20)
+    assert bench.ids(between) == generated(prompt(1, 20) + prompt(2, 30), 20)
+    assert bench.ids(third) == generated(talk, 20)
+
+
 def test_a_cancelled_request_frees_its_row_in_one_step_and_the_others_go_on(bench: Bench) -> None:
     requests = [bench.add(prompt(seed), replace(GREEDY, max_tokens=30)) for seed in range(4)]
     waiting = bench.add(prompt(9))

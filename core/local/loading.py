@@ -25,6 +25,7 @@ from core.errors import EngineError
 from core.local.clock import seconds
 from core.local.failure import first_line, out_of_memory
 from core.local.options import LocalOptions, Progress
+from core.local.packing import pack, packable
 from core.local.placement import Part
 from core.local.plan import NF4_BITS, DoesNotFit, Free, Outline, Plan, Shape, Speeds
 from core.local.plan import plan as make_plan
@@ -72,12 +73,15 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         plan, numbers = _plan(folder, config, options, device)
+        offload = options.offload_folder or options.cache_folder / "offload"
         outline = _outline(named(folder), plan, numbers)
         description = described(outline)
         log.debug("the plan: %s", description)
         options.planned(outline)
         with _told(progress):
-            model = _model(folder, plan, numbers, options.offload_folder or options.cache_folder / "offload")
+            model = _model(folder, plan, numbers, offload)
+            if plan.places == {"": "cpu"} and not plan.quantized and packable(numbers.dtype) and not pack(model):
+                model = _model(folder, plan, numbers, offload)
         openchat = "GPT4 Correct " in str(tokenizer.chat_template)
         prompt = Prompt(cast(ChatTokenizer, tokenizer), openchat_template(options.condition) if openchat else None)
         runner = make_runner(model, plan, device=numbers.device, dtype=numbers.dtype)
