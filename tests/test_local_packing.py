@@ -121,7 +121,10 @@ def test_where_packing_fails_the_model_is_as_it_was(
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(packing, "_Joined", Wrong)
     model = loaded().model
-    told = {"refused": "own order: could not create a primitive", "others": "own order: packed, its scores are others"}
+    told = {
+        "refused": "own order: RuntimeError: could not create a primitive",
+        "others": "own order: packed, its scores are others",
+    }
     assert told[trouble] in caplog.text
     assert kinds(model) == {"Linear"}
     assert torch.isfinite(scores(model, [5, 6, 7])).all()
