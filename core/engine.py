@@ -18,7 +18,8 @@ class Sampling:
     """How the next token is chosen. ``temperature`` <= 0 is greedy; ``top_k`` 0 and ``top_p`` 1 switch those off.
 
     The same prompt and ``seed`` give the same text. ``stop`` are strings, ``stop_ids`` tokens of the model that end the
-    answer, beside the model's own, and are not part of it.
+    answer, beside the model's own, and are not part of it. ``as_advised`` names the values that give way to what the
+    model's makers advise, where they do.
     """
 
     temperature: float = 0.7
@@ -29,6 +30,7 @@ class Sampling:
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
     stop_ids: tuple[int, ...] = ()
+    as_advised: frozenset[str] = frozenset()
 
 
 def longest_answer(wanted: int, context_window: int) -> int:

@@ -616,6 +616,9 @@ async def test_the_turn_keeps_the_persona_it_was_asked_with(home):
     assert home.engine.asked[0][0].role == "user"
     assert home.engine.asked[1][0].content == "해적처럼 말하세요."
     assert home.engine.samplings[1].max_tokens == 50
+    assert home.engine.samplings[1].temperature == 1.5
+    assert home.engine.samplings[0].as_advised == {"temperature", "top_p"}
+    assert home.engine.samplings[1].as_advised == {"top_p"}, "what a persona says counts more than what is advised"
     with pytest.raises(NotFound):
         await home.chat.persona(C, ANN, "nobody")
 
