@@ -30,12 +30,13 @@ from bots.wording import Say, Wording
 from config import values
 from config.personas import load_personas
 from config.settings import Settings
-from core import restoring
+from core import restoring, sqlite
 from core.chat import Chat
 from core.engine import Engine, ScriptedEngine
-from core.errors import ConchError, EngineError
+from core.errors import ConchError, EngineError, StoreError
 from core.gate import Gate
 from core.local.plan import Outline
+from core.people import People
 from core.store import Store
 
 LOCALES = Path(config.__file__).with_name("locales")
@@ -351,6 +352,11 @@ async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
         return await control.call(settings.data_dir, method, **arguments)
     except control.NotRunning:
         pass
+    if not (database := settings.data_dir / sqlite.NAME).exists():
+        raise StoreError(
+            f"Nothing was ever kept in {database.parent.absolute()}. Run this in the folder where Conch runs, or set "
+            "data_dir to the one that it has."
+        )
     os.umask(0o077)
     with hold(settings.data_dir):
         async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
@@ -416,7 +422,13 @@ def store_methods(store: Store) -> dict[str, control.Method]:
     async def backup(file: str) -> None:
         await store.backup(Path(file))
 
-    return {"export": store.export, "forget": store.forget, "backup": backup, "stats": store.stats}
+    async def forget(user: str) -> int:
+        blanked = await store.forget(user)
+        await (people := People()).load(store)
+        await people.forget(store, user)
+        return blanked
+
+    return {"export": store.export, "forget": forget, "backup": backup, "stats": store.stats}
 
 
 # Values made of settings

@@ -233,8 +233,7 @@ class Api:
             shown = exchanges(await self._chat.history(key, visitor.user))
             if not shown or shown[-1].first.id != turn:
                 return JSONResponse({"question": None})
-            for _ in shown[-1].turns:
-                await self._chat.undo(key, visitor.user)
+            await self._chat.undo(key, visitor.user)
         return JSONResponse({"question": shown[-1].first.prompt})
 
     # Keeping.

@@ -50,8 +50,10 @@ export function askKey(sentence = "") {
   at("key-refusal").textContent = sentence;
   if (!dialog.open) dialog.showModal();
   return new Promise((resolve) => {
-    const hold = (event) => event.preventDefault();
-    dialog.addEventListener("cancel", hold);
+    let done = false;
+    dialog.onclose = () => {
+      if (!done) dialog.showModal(); // a second Escape in a row cannot be held back
+    };
     form.onsubmit = async (event) => {
       event.preventDefault();
       try {
@@ -62,7 +64,7 @@ export function askKey(sentence = "") {
         return;
       }
       at("key").value = "";
-      dialog.removeEventListener("cancel", hold);
+      done = true;
       dialog.close();
       resolve();
     };
