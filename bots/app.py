@@ -199,10 +199,12 @@ async def connect_web(
         settings.data_dir,
         host=settings.web.host,
         port=settings.web.port,
+        key=settings.web.key,
         hosts=settings.web.hosts,
         trusted_proxies=settings.web.trusted_proxies,
         sessions_per_hour=settings.web.sessions_per_hour,
         characters=settings.limits.characters,
+        retention_days=settings.store.retention_days,
         language=language(settings, wording),
     )
 
@@ -313,7 +315,7 @@ async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, inter
     logs.catch_strays(asyncio.get_running_loop())
     wording = Wording(LOCALES)
     personas = load_personas(settings)
-    options = console.Options(user_name(), conversation, language(settings, wording), interactive)
+    options = console.Options(user_name(), conversation, language(settings, wording), interactive, settings.store.retention_days)
     screen = Pane() if interactive else Lines(sys.stdout, sys.stderr)
 
     async def talk(talk: console.Talk) -> int:
@@ -352,15 +354,22 @@ async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
         return await control.call(settings.data_dir, method, **arguments)
     except control.NotRunning:
         pass
-    if not (database := settings.data_dir / sqlite.NAME).exists():
+    if _never_used(settings.data_dir):
         raise StoreError(
-            f"Nothing was ever kept in {database.parent.absolute()}. Run this in the folder where Conch runs, or set "
+            f"Nothing was ever kept in {settings.data_dir.absolute()}. Run this in the folder where Conch runs, or set "
             "data_dir to the one that it has."
         )
     os.umask(0o077)
     with hold(settings.data_dir):
         async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
             return await store_methods(store)[method](**arguments)
+
+
+def _never_used(folder: Path) -> bool:
+    """Is there no database, and nothing in the way of one either?"""
+    there = os.path.lexists(folder)
+    usable = not there or (folder.is_dir() and os.access(folder, os.X_OK))
+    return usable and not (there and (folder / sqlite.NAME).exists())
 
 
 async def bench(settings: Settings) -> list[str]:

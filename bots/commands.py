@@ -22,8 +22,6 @@ NAMES = (
 UNDONE_SHOWN = 1000
 """Characters of a question that was taken back: it may be longer than a message of the platform."""
 EXPORT_NAME = "conch-export.json"
-WEAK = frozenset(("ko",))
-"""Languages of the interface in which OpenChat, and more so the small model, is weaker than in the others."""
 _PERSON = re.compile(r"(web|console|telegram|discord):\S+")
 _NUMBER = re.compile(r"-?\d+")
 
@@ -60,6 +58,8 @@ class Figures(Protocol):
     def tokens_left(self) -> int | None: ...
     @property
     def persona(self) -> str: ...
+    @property
+    def weak(self) -> Sequence[str]: ...
 
 
 class Talk(Protocol[A_co]):
@@ -208,7 +208,7 @@ class Commands(Generic[A]):
         if argument and self._owner is not None and self._owner.unclaimed:
             claimed = await self._owner.claim(argument, asker.user)
             return Outcome(say("admin-claimed" if claimed else "admin-code-wrong"), done=claimed)
-        return Outcome(self._honest(say("start"), asker.language))
+        return Outcome(await self._honest(say("start"), asker.user, asker.language))
 
     async def _new(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         await self._talk.new(asker.conversation, asker.user)
@@ -263,7 +263,7 @@ class Commands(Generic[A]):
         if chosen is None:
             return Outcome(say("language-unknown", names=", ".join(names)), done=False)
         await self._talk.language(asker.user, chosen)
-        return Outcome(self._honest(self._wording(chosen, "language-set"), chosen))
+        return Outcome(await self._honest(self._wording(chosen, "language-set"), asker.user, chosen))
 
     async def _status(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         now = await self._talk.status(asker.user, asker.conversation)
@@ -304,7 +304,7 @@ class Commands(Generic[A]):
     async def _help(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         owns = self._owner is not None and self._owner.owns(asker.user)
         keys = *self._options.help, *([self._options.admin] if owns else [])
-        return Outcome(self._honest("\n\n".join(map(say, keys)), asker.language))
+        return Outcome(await self._honest("\n\n".join(map(say, keys)), asker.user, asker.language))
 
     async def _admin(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         owner = self._owner
@@ -341,9 +341,10 @@ class Commands(Generic[A]):
             return Outcome(say("admin-nobody", who=who), done=False)
         return Outcome(say("admin-allowed", who=admitted), admitted=admitted)
 
-    def _honest(self, text: str, language: str) -> str:
+    async def _honest(self, text: str, user: str, language: str) -> str:
         """``text``, with a word on the model's weakness where the language is one of its weak ones."""
-        return f"{text}\n\n{self._wording(language, 'weak-language')}" if language in WEAK else text
+        weak = (await self._talk.status(user)).weak
+        return f"{text}\n\n{self._wording(language, 'weak-language')}" if language in weak else text
 
     async def _target(self, asker: Asker) -> int | str | None:
         """The answer that was pointed at, else the newest one."""

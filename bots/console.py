@@ -31,12 +31,14 @@ class Talk(commands.Talk[Answer], Protocol):
 @dataclass(frozen=True, slots=True)
 class Options:
     """``user`` is the system user's name, ``conversation`` the name of the line of talk, ``language`` what is spoken
-    until the person chooses; ``interactive``: a person sits there, who wants a prompt and a greeting."""
+    until the person chooses; ``interactive``: a person sits there, who wants a prompt and a greeting;
+    ``retention_days`` as in the store."""
 
     user: str
     conversation: str
     language: str
     interactive: bool
+    retention_days: int = 0
 
 
 class Console:
@@ -173,7 +175,7 @@ class Console:
         asked = max((place for place, turn in enumerate(path) if turn.asks), default=0)
         self._screen.note(f"> {path[asked].prompt}")
         good = True
-        for turn in path[asked:]:  # what lengthens the answer is part of it
+        for turn in filter(lambda turn: not turn.deleted, path[asked:]):  # what lengthens the answer is part of it
             good = await self._show(await self._talk.reply(turn.id, self._user))
         return good
 

@@ -150,6 +150,7 @@ class WebSettings(Section):
         AfterValidator(_lookable),
     ]
     port: Annotated[int, Field(strict=True, ge=0, le=65535)]
+    key: Literal["auto", "always", "never"]
     hosts: Annotated[tuple[HostName, ...], Field(description='a list of host names such as ["chat.example.org"]')]
     trusted_proxies: Annotated[
         tuple[Network, ...], Field(description='a list of addresses or networks such as ["10.0.0.1", "172.16.0.0/12"]')

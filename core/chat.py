@@ -33,7 +33,8 @@ __all__ = ["Chat", "Options", "Status", "Target"]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How things stand for one person. ``messages_left`` of this minute, ``tokens_left`` of today; None = no limit."""
+    """How things stand for one person. ``messages_left`` of this minute, ``tokens_left`` of today; None = no limit.
+    ``weak`` are the languages in which the model is."""
 
     ready: bool
     paused: bool
@@ -44,6 +45,7 @@ class Status:
     tokens_left: int | None
     persona: str
     owner: bool
+    weak: Sequence[str] = ()
 
 
 class Chat:
@@ -435,6 +437,7 @@ class Chat:
             tokens_left=None if free else tokens,
             persona=await self.persona(conversation, user) if conversation else self._options.persona,
             owner=self.people.owns(user),
+            weak=sorted(self._engine.weak_languages),
         )
 
     async def changes(self, user: str) -> AsyncIterator[str]:

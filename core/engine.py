@@ -46,6 +46,8 @@ class Engine(Protocol):
     """Requests that may run at the same time; 0 until loaded; may fall when memory runs out."""
     context_window: int
     """Tokens of prompt + answer that one request may have; 0 until loaded."""
+    weak_languages: frozenset[str]
+    """Languages of the interface in which the model is weak, as far as that is known of it."""
 
     async def ready(self) -> None:
         """Returns when text can be generated. Raises EngineError when it never will."""
@@ -94,6 +96,7 @@ class ScriptedEngine:
     ) -> None:
         self.slots = 0
         self.context_window = 0
+        self.weak_languages: frozenset[str] = frozenset()
         self._script, self._delay, self._load_seconds = script, delay, load_seconds
         self._will_be = slots, context_window
         self._loaded = asyncio.Lock()

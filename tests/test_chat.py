@@ -761,11 +761,26 @@ async def test_continue_after_undo_goes_on_from_the_continuation_that_there_is(t
         first = await home.ask(C, "one")
         more = await home.chat.proceed(first.turn.id, ANN, "web:more")
         await finish(more)
-        await home.chat.undo(C, ANN)
-        assert len(await home.chat.history(C, ANN)) == 1
+        assert (await home.chat.undo(C, ANN)).prompt == "one", "the question, not what lengthens its answer"
+        assert await home.chat.history(C, ANN) == []
         again = await home.chat.proceed(first.turn.id, ANN, "web:more again")
         assert again.turn.id == more.turn.id
         assert len(await home.chat.history(C, ANN)) == 2
+
+
+async def test_undo_ends_a_continuation_that_runs(tmp_path):
+    async with house(tmp_path, engine=SteppedEngine(words=80)) as home:
+        await home.chat.persona(C, ANN, "pirate")
+        first = await home.chat.send(C, ANN, "web:1", "one")
+        await until(lambda: home.engine.running)
+        home.engine.step(50)
+        await finish(first)
+        more = await home.chat.proceed(first.turn.id, ANN, "web:more")
+        await until(lambda: home.engine.running)
+        assert (await home.chat.undo(C, ANN, "web:undo")).id == first.turn.id
+        assert more.finished == Finished("abort", "stopped")
+        assert (await home.chat.undo(C, ANN, "web:undo")).id == first.turn.id
+        assert await home.chat.history(C, ANN) == []
 
 
 async def test_an_edited_turn_that_a_crash_left_open_is_not_taken_up_beside_its_edit(tmp_path):

@@ -38,8 +38,9 @@ export async function askSure(heading, text, yes) {
   return (await shown(at("sure-dialog"))) === "yes";
 }
 
-export function showData(user) {
+export function showData({ user, retention }) {
   at("data-id").textContent = user ?? "";
+  at("data-retention").textContent = retention ?? "";
   return shown(at("data-dialog"));
 }
 

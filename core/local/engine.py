@@ -14,7 +14,7 @@ from core.engine import Sampling
 from core.errors import EngineError
 from core.events import Delta, Finished, Started
 from core.local.failure import first_line
-from core.local.options import LocalOptions
+from core.local.options import LocalOptions, weak_languages
 from core.local.request import Request, check
 from core.local.worker import Load, Worker
 from core.messages import Message
@@ -39,6 +39,7 @@ class LocalEngine:
         self.slots = 0
         self.context_window = 0
         self.description = ""
+        self.weak_languages = weak_languages(options.model)
         self._options, self._load = options, load
         self._worker: Worker | None = None
         self._prompt: Prompt | None = None
@@ -130,6 +131,7 @@ class LocalEngine:
         """The model can generate."""
         self._prompt, self._advised, self.description = model.prompt, model.advised, model.description
         self.slots, self.context_window = model.runner.rows, model.context_window
+        self.weak_languages = weak_languages(model.name)
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
 

@@ -44,6 +44,7 @@ class Loaded:
     """A model that can run, with what its answers need. ``vocabulary`` is the number of ids that mean something,
     ``advised`` what the model's makers say of sampling, by the names in ``Sampling``."""
 
+    name: str
     model: Any
     plan: Plan
     runner: BatchRunner | SingleRunner
@@ -94,6 +95,7 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
         raise _unloadable(folder, error) from error
     backend = tokenizer.backend_tokenizer
     return Loaded(
+        name=outline.model,
         model=model,
         plan=plan,
         runner=runner,

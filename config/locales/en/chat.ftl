@@ -77,7 +77,7 @@ cut-by-length = The answer reached its greatest length. “Continue” goes on f
 rest-as-file = The answer goes on in this file, which holds all of it.
 rest-file-name = answer.md
 answer-removed = The answer could not be shown here.
-weak-language = A note: this model understands English best and is weaker in Korean. In doubt, check what it says.
+weak-language = A note: this model is weak in English. In doubt, check what it says.
 
 ## Buttons
 

@@ -42,7 +42,7 @@ cli-file-there = { $file } is there already; choose another name.
 cli-file-failed = { $file } cannot be written: { $why }.
 cli-output-failed = What was to be shown here cannot be written: { $why }.
 cli-service-tokens = Everybody may read a unit, so { $names } is not in it: write NAME=token into { $file }, which only root can read.
-cli-key-none = The page listens on this machine only and needs no key: { $address }
+cli-key-none = The page needs no key: { $address }
 cli-key-missing = There is no access key yet; the first start of Conch makes it.
 cli-no-web = The page is switched off (web.enabled).
 

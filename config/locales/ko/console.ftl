@@ -41,7 +41,7 @@ cli-file-there = { $file }: 이미 있는 파일입니다. 다른 이름을 고�
 cli-file-failed = { $file } 파일을 쓸 수 없습니다: { $why }.
 cli-output-failed = 여기에 보여 줄 내용을 쓸 수 없습니다: { $why }.
 cli-service-tokens = 유닛은 누구나 읽을 수 있으므로 { $names } 값은 넣지 않았습니다. root만 읽을 수 있는 { $file } 파일에 이름=토큰 형식으로 적어 주세요.
-cli-key-none = 웹페이지는 이 컴퓨터에서만 열리며 키가 필요 없습니다: { $address }
+cli-key-none = 웹페이지에는 키가 필요 없습니다: { $address }
 cli-key-missing = 아직 접속 키가 없습니다. Conch를 처음 시작할 때 만들어집니다.
 cli-no-web = 웹페이지가 꺼져 있습니다 (web.enabled).
 

@@ -67,7 +67,7 @@ cut-by-length = 回答已达到最大长度，点“继续”可以接着写。
 rest-as-file = 回答较长，完整内容在这个文件里。
 rest-file-name = answer.md
 answer-removed = 无法在这里显示回答。
-weak-language = 提示：这个模型最擅长英语，韩语较弱。重要内容请自行核对。
+weak-language = 提示：这个模型最擅长英语，中文较弱。重要内容请自行核对。
 
 ## 按钮
 

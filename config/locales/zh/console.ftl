@@ -41,7 +41,7 @@ cli-file-there = { $file } 已经存在，请换一个名字。
 cli-file-failed = 无法写入 { $file }：{ $why }。
 cli-output-failed = 无法写出要在这里显示的内容：{ $why }。
 cli-service-tokens = 任何人都能读取单元文件，所以其中没有 { $names }：请以“名称=令牌”的形式写入只有 root 能读的 { $file }。
-cli-key-none = 网页只在本机开放，不需要密钥：{ $address }
+cli-key-none = 网页不需要密钥：{ $address }
 cli-key-missing = 还没有访问密钥；Conch 第一次启动时会生成。
 cli-no-web = 网页已关闭 (web.enabled)。
 
