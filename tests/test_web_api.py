@@ -15,7 +15,7 @@ from bots.web import AddressUnusable
 from core.engine import Sampling, numbered_words
 from core.limits import Limits
 from core.messages import Message
-from tests.sites import HeldEngine, Site, answered, ask, introduced, shown, site, until
+from tests.sites import WORDING, HeldEngine, Site, answered, ask, introduced, shown, site, until
 
 
 @pytest.fixture
