@@ -315,7 +315,9 @@ async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, inter
     logs.catch_strays(asyncio.get_running_loop())
     wording = Wording(LOCALES)
     personas = load_personas(settings)
-    options = console.Options(user_name(), conversation, language(settings, wording), interactive, settings.store.retention_days)
+    options = console.Options(
+        user_name(), conversation, language(settings, wording), interactive, settings.store.retention_days
+    )
     screen = Pane() if interactive else Lines(sys.stdout, sys.stderr)
 
     async def talk(talk: console.Talk) -> int:

@@ -65,7 +65,10 @@ class Console:
         self._cut: int | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._commands = commands.Commands[Answer](
-            talk, wording, personas, commands.CommandOptions("console", help=("console-help",), retention_days=options.retention_days)
+            talk,
+            wording,
+            personas,
+            commands.CommandOptions("console", help=("console-help",), retention_days=options.retention_days),
         )
 
     async def run(self, read: Callable[[str], Awaitable[str | None]]) -> int:

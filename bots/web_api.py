@@ -50,8 +50,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Api:
-    """The calls. ``characters`` is the longest question (0 = no limit), ``retention_days`` how long all is kept (0 = for
-    good); the page shows them."""
+    """The calls. ``characters`` is the longest question (0 = no limit), ``retention_days`` how long all is kept (0 =
+    for good); the page shows both."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -149,7 +149,7 @@ def _typed(text: str, field: FieldInfo) -> Any:
 
 def _kind(field: FieldInfo) -> Any:
     """The field's type; of a number that may be a word, too, the number's."""
-    if get_origin(field.annotation) is not UnionType:
+    if get_origin(field.annotation) not in (Union, UnionType):
         return field.annotation
     first = get_args(field.annotation)[0]
     return get_args(first)[0] if get_origin(first) is Annotated else first

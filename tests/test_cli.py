@@ -104,6 +104,7 @@ def program(words: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_streams_that_were_closed_before_the_start_are_no_trouble(tmp_path: Path, closed: str) -> None:
+    begin(tmp_path / "data")
     for words in ("export telegram:1", "chat"):
         ran = program(f"{words} {closed}")
         assert (ran.returncode, ran.stdout) == (0, b"")
@@ -125,7 +126,8 @@ def test_a_terminal_without_the_letters_of_a_language_gets_english() -> None:
     assert "걸림돌이 없습니다".encode("euc-kr") in ran.stdout
 
 
-def test_an_export_loses_no_letter_to_the_terminal() -> None:
+def test_an_export_loses_no_letter_to_the_terminal(tmp_path: Path) -> None:
+    begin(tmp_path / "data")
     ran = program("export console:é", PYTHONIOENCODING="ascii")
     assert json.loads(ran.stdout)["user"] == "console:é"
 
@@ -223,6 +225,7 @@ def test_key_and_config_leave_the_folder_as_it_was(conch: Run, tmp_path: Path) -
 
 
 def test_export_writes_what_is_kept_to_the_terminal_or_a_new_private_file(conch: Run, tmp_path: Path) -> None:
+    begin(tmp_path / "data")
     code, out, err = conch("export", "telegram:1")
     assert (code, err) == (0, "")
     assert json.loads(out)["user"] == "telegram:1"

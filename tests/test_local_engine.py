@@ -224,7 +224,7 @@ async def test_what_the_models_makers_advise_counts_where_nobody_says_otherwise(
         (None, {}, ""),
     ],
 )
-def test_advice_is_read_as_far_as_it_makes_sense(
+async def test_advice_is_read_as_far_as_it_makes_sense(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, written: str | None, advised: dict[str, float], told: str
 ) -> None:
     from core.local.loading import _advised

@@ -117,7 +117,7 @@ async def test_the_longest_question_fits_into_a_call_in_every_script(tmp_path: P
     async with site(tmp_path, options=options, limits=limits) as here, here.client() as client:
         assert (await client.post("/api/session", json={})).status_code == 200
         headers = {"Content-Type": "application/json"}
-        body = json.dumps({"event": "event-000001", "text": text}, ensure_ascii=False).encode()
+        body = json.dumps({"event": "an-event-of-16-letters", "text": text}, ensure_ascii=False).encode()
         answer = await client.post("/api/conversations/question-0001/send", content=body, headers=headers)
         assert answer.status_code == 200, answer.text
 
