@@ -21,7 +21,7 @@ python=; for p in $(CANDIDATES) $(foreach c,$(CANDIDATES),$(wildcard $(PYENV)/ve
 	if "$$p" -c "$(FITS)" >/dev/null 2>&1; then python=$$p; break; fi; \
 done; \
 if [ -z "$$python" ]; then \
-	echo "Conch needs Python 3.11, 3.12 or 3.13, and $(CANDIDATES) is none of these: install one (Debian, Ubuntu: sudo apt install python3 python3-venv)." >&2; \
+	echo "Conch needs Python 3.11, 3.12 or 3.13, and $(CANDIDATES) is none of these: install one (Debian, Ubuntu: sudo apt install python3.12 python3.12-venv, or another of them that it has)." >&2; \
 	exit 1; \
 fi
 endef

@@ -267,11 +267,12 @@ def announcement(wheels: Sequence[Wheel]) -> str:
 def check_room(wheels: Sequence[Wheel], folder: Path) -> None:
     """Raises Problem where what is fetched, or what becomes of it, does not fit the disks that it goes through."""
     fetched = float(sum(wheel.size or 0 for wheel in wheels if not wheel.local))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    own = os.environ.get("PIP_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    kept = 0.0 if os.environ.get("PIP_NO_CACHE_DIR", "").lower() in ("1", "true", "on", "yes") else fetched
     places = [
         (folder, sum(wheel.unpacked for wheel in wheels)),
         (Path(tempfile.gettempdir()), fetched),
-        (cache, fetched),
+        (Path(own), kept),
     ]
     disks: dict[int, tuple[Path, float]] = {}
     for place, needed in places:

@@ -158,14 +158,16 @@ def config() -> int:
 
 def key() -> int:
     from bots.machine import is_loopback
-    from bots.web_access import kept_key
+    from bots.web_access import kept_key, needs_key
     from config.settings import load
 
     settings = load()
     say = _wording(settings.language)
     if not settings.web.enabled:
         return _say(say("cli-no-web"))
-    if is_loopback(settings.web.host):
+    page = settings.web
+    alone = is_loopback(page.host)
+    if not needs_key(page.key, alone=alone, hosts=page.hosts, trusted_proxies=page.trusted_proxies):
         print(say("cli-key-none", address=_page(settings)))
         return 0
     kept = kept_key(settings.data_dir)

@@ -30,12 +30,13 @@ from bots.wording import Say, Wording
 from config import values
 from config.personas import load_personas
 from config.settings import Settings
-from core import restoring
+from core import restoring, sqlite
 from core.chat import Chat
 from core.engine import Engine, ScriptedEngine
-from core.errors import ConchError, EngineError
+from core.errors import ConchError, EngineError, StoreError
 from core.gate import Gate
 from core.local.plan import Outline
+from core.people import People
 from core.store import Store
 
 LOCALES = Path(config.__file__).with_name("locales")
@@ -198,10 +199,12 @@ async def connect_web(
         settings.data_dir,
         host=settings.web.host,
         port=settings.web.port,
+        key=settings.web.key,
         hosts=settings.web.hosts,
         trusted_proxies=settings.web.trusted_proxies,
         sessions_per_hour=settings.web.sessions_per_hour,
         characters=settings.limits.characters,
+        retention_days=settings.store.retention_days,
         language=language(settings, wording),
     )
 
@@ -312,7 +315,9 @@ async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, inter
     logs.catch_strays(asyncio.get_running_loop())
     wording = Wording(LOCALES)
     personas = load_personas(settings)
-    options = console.Options(user_name(), conversation, language(settings, wording), interactive)
+    options = console.Options(
+        user_name(), conversation, language(settings, wording), interactive, settings.store.retention_days
+    )
     screen = Pane() if interactive else Lines(sys.stdout, sys.stderr)
 
     async def talk(talk: console.Talk) -> int:
@@ -351,10 +356,22 @@ async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
         return await control.call(settings.data_dir, method, **arguments)
     except control.NotRunning:
         pass
+    if _never_used(settings.data_dir):
+        raise StoreError(
+            f"Nothing was ever kept in {settings.data_dir.absolute()}. Run this in the folder where Conch runs, or set "
+            "data_dir to the one that it has."
+        )
     os.umask(0o077)
     with hold(settings.data_dir):
         async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
             return await store_methods(store)[method](**arguments)
+
+
+def _never_used(folder: Path) -> bool:
+    """Is there no database, and nothing in the way of one either?"""
+    there = os.path.lexists(folder)
+    usable = not there or (folder.is_dir() and os.access(folder, os.X_OK))
+    return usable and not (there and (folder / sqlite.NAME).exists())
 
 
 async def bench(settings: Settings) -> list[str]:
@@ -416,7 +433,13 @@ def store_methods(store: Store) -> dict[str, control.Method]:
     async def backup(file: str) -> None:
         await store.backup(Path(file))
 
-    return {"export": store.export, "forget": store.forget, "backup": backup, "stats": store.stats}
+    async def forget(user: str) -> int:
+        blanked = await store.forget(user)
+        await (people := People()).load(store)
+        await people.forget(store, user)
+        return blanked
+
+    return {"export": store.export, "forget": forget, "backup": backup, "stats": store.stats}
 
 
 # Values made of settings

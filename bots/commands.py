@@ -58,6 +58,8 @@ class Figures(Protocol):
     def tokens_left(self) -> int | None: ...
     @property
     def persona(self) -> str: ...
+    @property
+    def weak(self) -> Sequence[str]: ...
 
 
 class Talk(Protocol[A_co]):
@@ -206,7 +208,7 @@ class Commands(Generic[A]):
         if argument and self._owner is not None and self._owner.unclaimed:
             claimed = await self._owner.claim(argument, asker.user)
             return Outcome(say("admin-claimed" if claimed else "admin-code-wrong"), done=claimed)
-        return Outcome(say("start"))
+        return Outcome(await self._honest(say("start"), asker.user, asker.language))
 
     async def _new(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         await self._talk.new(asker.conversation, asker.user)
@@ -261,7 +263,7 @@ class Commands(Generic[A]):
         if chosen is None:
             return Outcome(say("language-unknown", names=", ".join(names)), done=False)
         await self._talk.language(asker.user, chosen)
-        return Outcome(self._wording(chosen, "language-set"))
+        return Outcome(await self._honest(self._wording(chosen, "language-set"), asker.user, chosen))
 
     async def _status(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         now = await self._talk.status(asker.user, asker.conversation)
@@ -301,7 +303,8 @@ class Commands(Generic[A]):
 
     async def _help(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         owns = self._owner is not None and self._owner.owns(asker.user)
-        return Outcome("\n\n".join(say(key) for key in (*self._options.help, *([self._options.admin] if owns else []))))
+        keys = *self._options.help, *([self._options.admin] if owns else [])
+        return Outcome(await self._honest("\n\n".join(map(say, keys)), asker.user, asker.language))
 
     async def _admin(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         owner = self._owner
@@ -337,6 +340,11 @@ class Commands(Generic[A]):
         except NotFound:
             return Outcome(say("admin-nobody", who=who), done=False)
         return Outcome(say("admin-allowed", who=admitted), admitted=admitted)
+
+    async def _honest(self, text: str, user: str, language: str) -> str:
+        """``text``, with a word on the model's weakness where the language is one of its weak ones."""
+        weak = (await self._talk.status(user)).weak
+        return f"{text}\n\n{self._wording(language, 'weak-language')}" if language in weak else text
 
     async def _target(self, asker: Asker) -> int | str | None:
         """The answer that was pointed at, else the newest one."""

@@ -31,12 +31,14 @@ class Talk(commands.Talk[Answer], Protocol):
 @dataclass(frozen=True, slots=True)
 class Options:
     """``user`` is the system user's name, ``conversation`` the name of the line of talk, ``language`` what is spoken
-    until the person chooses; ``interactive``: a person sits there, who wants a prompt and a greeting."""
+    until the person chooses; ``interactive``: a person sits there, who wants a prompt and a greeting;
+    ``retention_days`` as in the store."""
 
     user: str
     conversation: str
     language: str
     interactive: bool
+    retention_days: int = 0
 
 
 class Console:
@@ -63,7 +65,10 @@ class Console:
         self._cut: int | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._commands = commands.Commands[Answer](
-            talk, wording, personas, commands.CommandOptions("console", help=("console-help",))
+            talk,
+            wording,
+            personas,
+            commands.CommandOptions("console", help=("console-help",), retention_days=options.retention_days),
         )
 
     async def run(self, read: Callable[[str], Awaitable[str | None]]) -> int:
@@ -166,12 +171,16 @@ class Console:
         if not path:
             return True
         if self._interactive:
-            self._screen.note(self._say("console-going-on", name=self._name, count=sum(not t.deleted for t in path)))
+            self._screen.note(self._say("console-going-on", name=self._name, count=sum(t.asks for t in path)))
         last = path[-1]
         if last.finish_reason is not None and (last.deleted or not self._interactive):
             return True
-        self._screen.note(f"> {last.prompt}")
-        return await self._show(await self._talk.reply(last.id, self._user))
+        asked = max((place for place, turn in enumerate(path) if turn.asks), default=0)
+        self._screen.note(f"> {path[asked].prompt}")
+        good = True
+        for turn in filter(lambda turn: not turn.deleted, path[asked:]):  # what lengthens the answer is part of it
+            good = await self._show(await self._talk.reply(turn.id, self._user))
+        return good
 
     async def _show(self, answer: Answer) -> bool:
         """Shows an answer to its end. False unless the model had its say."""

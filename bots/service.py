@@ -27,7 +27,7 @@ Type=exec
 User={user}
 WorkingDirectory={folder}
 EnvironmentFile=-{environment}
-{variables}ExecStartPre=+/usr/bin/install -d -m 0700 -o {user} {data}
+{variables}ExecStartPre=+/usr/bin/install -d -m 0700 -o {user} {folders}
 ExecStart={python} -m bots run
 Restart=on-failure
 RestartSec=5
@@ -84,7 +84,7 @@ def unit(
         user=user,
         folder=_plain(folder),
         variables="".join(f"Environment={_word(f'{name}={value}')}\n" for name, value in variables.items()),
-        data=_word(folder / data).replace("$", "$$"),
+        folders=" ".join(_word(place).replace("$", "$$") for place in writable),
         python=_word(python).replace("$", "$$"),
         patience=round(drain_seconds) + 20,
         writable=" ".join(_word(place) for place in writable),

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bots.machine import outgoing_address, page_address
-from bots.web_access import Cookies, Proxies, make_key
+from bots.web_access import Cookies, Proxies, make_key, needs_key
 from bots.web_api import Api
 from bots.web_assets import Assets
 from bots.web_guard import HOOKS, LONGEST_HEADERS, Denied, Guard, authority, denial, language_of, names
@@ -67,15 +67,18 @@ class AddressUnusable(ConchError):
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """``folder`` is the data folder. ``characters`` is the longest question, ``language`` that of the terminal."""
+    """``folder`` is the data folder. ``key``: see ``needs_key``. ``characters`` is the longest question, ``language``
+    that of the terminal; ``retention_days`` as in the store."""
 
     folder: Path
     host: str = "127.0.0.1"
     port: int = 8765
+    key: str = "auto"
     hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     sessions_per_hour: int = 60
     characters: int = 0
+    retention_days: int = 0
     language: str = "en"
     pace: float = PACE_SECONDS
     heartbeat: float = HEARTBEAT_SECONDS
@@ -120,7 +123,9 @@ async def connect(
     listener = await _listen(options, say)
     try:
         address, port = listener.getsockname()[:2]
-        key, new = (None, False) if ip_address(address).is_loopback else make_key(options.folder)
+        alone = ip_address(address).is_loopback
+        asks = needs_key(options.key, alone=alone, hosts=options.hosts, trusted_proxies=options.trusted_proxies)
+        key, new = make_key(options.folder) if asks else (None, False)
         cookies = Cookies(options.folder, key)
         api = Api(
             chat,
@@ -128,6 +133,7 @@ async def connect(
             cookies,
             sessions_per_hour=options.sessions_per_hour,
             characters=options.characters,
+            retention_days=options.retention_days,
             pace=options.pace,
             heartbeat=options.heartbeat,
         )
@@ -136,6 +142,7 @@ async def connect(
             Proxies(options.trusted_proxies),
             names(options.host, port, options.hosts),
             wording,
+            options.characters,
         )
         here = f"http://{authority(outgoing_address(address))}:{port}/"
         shown = page_address(options.host, port, options.hosts, proxied=bool(options.trusted_proxies))

@@ -11,7 +11,7 @@ import hmac
 import os
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -35,6 +35,12 @@ ADDRESSES_KEPT = 10_000
 def kept_key(folder: Path) -> str | None:
     """The access key, if one was made. Raises StoreError where it cannot be read."""
     return _read(folder / KEY_FILE)
+
+
+def needs_key(wanted: str, *, alone: bool, hosts: Sequence[str], trusted_proxies: Sequence[str]) -> bool:
+    """Must visitors show the access key? ``wanted`` is the setting; ``alone``: nobody but this machine reaches the
+    address that is listened on. A name of its own, or a proxy, lets others in all the same."""
+    return wanted == "always" or (wanted == "auto" and not (alone and not hosts and not trusted_proxies))
 
 
 def make_key(folder: Path) -> tuple[str, bool]:

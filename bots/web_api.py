@@ -50,7 +50,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Api:
-    """The calls. ``characters`` is the longest question (0 = no limit), which the page shows."""
+    """The calls. ``characters`` is the longest question (0 = no limit), ``retention_days`` how long all is kept (0 =
+    for good); the page shows both."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Api:
         *,
         sessions_per_hour: int,
         characters: int,
+        retention_days: int = 0,
         pace: float,
         heartbeat: float,
         clock: Callable[[], float] = time.monotonic,
@@ -67,6 +69,7 @@ class Api:
         self.streams = Streams()
         self._chat, self._wording, self._cookies = chat, wording, cookies
         self._characters, self._pace, self._heartbeat = characters, pace, heartbeat
+        self._retention_days = retention_days
         self._renderer = Renderer()
         self._sessions = Allowance(sessions_per_hour, 3600.0, clock)
         self._wrong_keys = Allowance(WRONG_KEYS, WRONG_KEYS_SECONDS, clock)
@@ -133,8 +136,11 @@ class Api:
             value, session = self._cookies.new_session()
         visitor = Visitor(session)
         status = await self._chat.status(visitor.user)
+        say, days = self._wording.bind(self._say_in(request)), self._retention_days
         answer = {
             "user": visitor.user,
+            "weak": sorted(status.weak),
+            "retention": say("privacy-retention", days=days) if days else "",
             "personas": [persona_view(one, self._wording.languages) for one in self._chat.personas.values()],
             "persona": status.persona,
             "characters": self._characters,
@@ -233,8 +239,7 @@ class Api:
             shown = exchanges(await self._chat.history(key, visitor.user))
             if not shown or shown[-1].first.id != turn:
                 return JSONResponse({"question": None})
-            for _ in shown[-1].turns:
-                await self._chat.undo(key, visitor.user)
+            await self._chat.undo(key, visitor.user)
         return JSONResponse({"question": shown[-1].first.prompt})
 
     # Keeping.

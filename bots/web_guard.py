@@ -18,6 +18,8 @@ from bots.web_access import Caller, Proxies
 from bots.wording import Wording
 
 LONGEST_BODY = 64 * 1024
+LONGEST_QUESTION = 1024 * 1024
+"""Bytes of a call of the page where the longest question has no limit of its own."""
 LONGEST_HEADERS = 16 * 1024
 LONGEST_HOOK = 1024 * 1024
 HOOKS = "/hooks/"
@@ -79,8 +81,12 @@ def authority(host: str) -> str:
 class Guard:
     """The outermost layer. What it lets through has ``scope["caller"]``; whatever goes out has the headers."""
 
-    def __init__(self, app: ASGIApp, proxies: Proxies, names: frozenset[str], wording: Wording) -> None:
+    def __init__(
+        self, app: ASGIApp, proxies: Proxies, names: frozenset[str], wording: Wording, characters: int
+    ) -> None:
+        """``characters`` is the longest question; 0 = no limit."""
         self._app, self._proxies, self._names, self._wording = app, proxies, names, wording
+        self._longest = longest_call(characters)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,7 +95,8 @@ class Guard:
         answering = _Answering(send)
         try:
             self._check(scope, caller)
-            await self._app(scope, _bounded(receive, _longest(scope)), answering)
+            longest = LONGEST_HOOK if scope["path"].startswith(HOOKS) else self._longest
+            await self._app(scope, _bounded(receive, longest), answering)
         except Denied as denied:
             if answering.started:
                 raise
@@ -117,7 +124,7 @@ class Guard:
             raise Denied(403, "foreign-page")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Denied(415, "bad-request")
-        _check_length(headers, LONGEST_BODY)
+        _check_length(headers, self._longest)
 
     def _ours(self, caller: Caller) -> bool:
         """An address that the connection itself came in on is a name as well: no other site can have that."""
@@ -136,8 +143,9 @@ def _same_origin(origins: list[str], caller: Caller) -> bool:
     return host == caller.host and scheme in (caller.scheme, "https")
 
 
-def _longest(scope: Scope) -> int:
-    return LONGEST_HOOK if scope["path"].startswith(HOOKS) else LONGEST_BODY
+def longest_call(characters: int) -> int:
+    """Bytes that a call of the page may have where a question has at most so many characters (0: no limit)."""
+    return max(LONGEST_BODY, 4 * characters + 4096) if characters else LONGEST_QUESTION
 
 
 def _check_length(headers: Headers, most: int) -> None:

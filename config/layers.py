@@ -9,7 +9,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -124,7 +125,7 @@ def _token(key: str, name: str, environ: Mapping[str, str]) -> Given | None:
 
 def _typed(text: str, field: FieldInfo) -> Any:
     """A variable's text as the field's type; text that cannot be that type stays as it is, to be refused by name."""
-    text, kind = text.strip(), field.annotation
+    text, kind = text.strip(), _kind(field)
     if kind is bool:
         return {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
     if kind is int and re.fullmatch(r"[+-]?[0-9]+", text):
@@ -144,6 +145,14 @@ def _typed(text: str, field: FieldInfo) -> Any:
                 return text
         return [item.strip() for item in text.split(",") if item.strip()]
     return text
+
+
+def _kind(field: FieldInfo) -> Any:
+    """The field's type; of a number that may be a word, too, the number's."""
+    if get_origin(field.annotation) not in (Union, UnionType):
+        return field.annotation
+    first = get_args(field.annotation)[0]
+    return get_args(first)[0] if get_origin(first) is Annotated else first
 
 
 def _sections(known: Known) -> list[str]:

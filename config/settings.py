@@ -55,6 +55,7 @@ def _lookable(name: str) -> str:
 Count = Annotated[int, Field(strict=True, ge=0)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
 Flag = Annotated[bool, Field(strict=True)]
+Auto = Literal["auto"]
 Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 WEB_ADDRESS = r"^https?://[A-Za-z0-9.:\[\]\-]+$"
 TelegramGroup = Annotated[str, StringConstraints(pattern=r"^telegram:-[0-9]+$")]
@@ -86,10 +87,19 @@ class EngineSettings(Section):
     context_window: Count
     condition: Literal["GPT4 Correct", "Math Correct"]
     max_tokens: Positive
-    temperature: Annotated[float, Field(strict=True, ge=0, le=5, allow_inf_nan=False)]
-    top_p: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
-    top_k: Count
-    repetition_penalty: Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)]
+    temperature: Annotated[
+        Annotated[float, Field(strict=True, ge=0, le=5, allow_inf_nan=False)] | Auto,
+        Field(description='a number from 0 to 5, or "auto"'),
+    ]
+    top_p: Annotated[
+        Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)] | Auto,
+        Field(description='a number above 0 and up to 1, or "auto"'),
+    ]
+    top_k: Annotated[Count | Auto, Field(description='a whole number from 0 upwards, or "auto"')]
+    repetition_penalty: Annotated[
+        Annotated[float, Field(strict=True, gt=0, le=10, allow_inf_nan=False)] | Auto,
+        Field(description='a number above 0 and up to 10, or "auto"'),
+    ]
     persona: Annotated[str, Field(min_length=1, description="the name of a persona")]
     delay: Seconds
     load_seconds: Seconds
@@ -140,6 +150,7 @@ class WebSettings(Section):
         AfterValidator(_lookable),
     ]
     port: Annotated[int, Field(strict=True, ge=0, le=65535)]
+    key: Literal["auto", "always", "never"]
     hosts: Annotated[tuple[HostName, ...], Field(description='a list of host names such as ["chat.example.org"]')]
     trusted_proxies: Annotated[
         tuple[Network, ...], Field(description='a list of addresses or networks such as ["10.0.0.1", "172.16.0.0/12"]')

@@ -16,13 +16,9 @@ HOUR_SECONDS = 3600.0
 def sampling(settings: Settings) -> Sampling:
     """How the next token is chosen where a persona says nothing else."""
     chosen = settings.engine
-    return Sampling(
-        temperature=chosen.temperature,
-        top_p=chosen.top_p,
-        top_k=chosen.top_k,
-        repetition_penalty=chosen.repetition_penalty,
-        max_tokens=chosen.max_tokens,
-    )
+    values = {name: getattr(chosen, name) for name in ("temperature", "top_p", "top_k", "repetition_penalty")}
+    given = {name: value for name, value in values.items() if value != "auto"}
+    return Sampling(max_tokens=chosen.max_tokens, as_advised=frozenset(values.keys() - given.keys()), **given)
 
 
 def limits(settings: Settings) -> Limits:

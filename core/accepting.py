@@ -19,7 +19,17 @@ from weakref import WeakValueDictionary
 
 from core.answering import Answering, Observe
 from core.asks import Again, Ask, Options, Target, holds, title
-from core.errors import Expired, NotFound, NothingToContinue, NotYours, Refused, ShuttingDown, StillAnswering, TooLong
+from core.errors import (
+    Draining,
+    Expired,
+    NotFound,
+    NothingToContinue,
+    NotYours,
+    Refused,
+    ShuttingDown,
+    StillAnswering,
+    TooLong,
+)
 from core.gate import Gate
 from core.limits import Limits, Spend
 from core.messages import Conversation, Kind, Turn
@@ -344,8 +354,10 @@ class Accepting:
 
     def _may(self, user: str, places: Sequence[str], at: float | None) -> None:
         """Raises the refusals that need no look into the store."""
-        if self.closed or self.refusing:
+        if self.closed:
             raise ShuttingDown
+        if self.refusing:
+            raise Draining
         self._people.check(user, places)
         if at is not None and self.too_old(at):
             raise Expired

@@ -33,7 +33,8 @@ __all__ = ["Chat", "Options", "Status", "Target"]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How things stand for one person. ``messages_left`` of this minute, ``tokens_left`` of today; None = no limit."""
+    """How things stand for one person. ``messages_left`` of this minute, ``tokens_left`` of today; None = no limit.
+    ``weak`` are the languages in which the model is."""
 
     ready: bool
     paused: bool
@@ -44,6 +45,7 @@ class Status:
     tokens_left: int | None
     persona: str
     owner: bool
+    weak: Sequence[str] = ()
 
 
 class Chat:
@@ -232,7 +234,8 @@ class Chat:
         return replace(turn, prompt="", reply="", ids=None, deleted=True, refs=refs)
 
     async def undo(self, conversation: str, user: str, event: str | None = None) -> Turn | None:
-        """Take back the newest turn: cancelled if it runs, and the conversation goes on from its parent.
+        """Take back the newest question with all that lengthens its answer: cancelled if it runs, and the conversation
+        goes on from its parent.
 
         Returns the turn taken back, or None when there was none: what the conversation goes on from may be somebody
         else's answer. The same ``event`` again takes back no other.
@@ -244,7 +247,9 @@ class Chat:
             if kept is None or kept.head is None:
                 return None
             turn = await self._accepting.turn(kept.head)
-            while turn.deleted and turn.parent is not None:
+            while (turn.deleted or not turn.asks) and turn.parent is not None:
+                if live := self._answering.live.get(turn.id):
+                    await self._answering.cancel(live, "stopped")
                 turn = await self._accepting.turn(turn.parent)
             if turn.deleted or turn.conversation != conversation:
                 return None
@@ -432,6 +437,7 @@ class Chat:
             tokens_left=None if free else tokens,
             persona=await self.persona(conversation, user) if conversation else self._options.persona,
             owner=self.people.owns(user),
+            weak=sorted(self._engine.weak_languages),
         )
 
     async def changes(self, user: str) -> AsyncIterator[str]:

@@ -18,7 +18,8 @@ class Sampling:
     """How the next token is chosen. ``temperature`` <= 0 is greedy; ``top_k`` 0 and ``top_p`` 1 switch those off.
 
     The same prompt and ``seed`` give the same text. ``stop`` are strings, ``stop_ids`` tokens of the model that end the
-    answer, beside the model's own, and are not part of it.
+    answer, beside the model's own, and are not part of it. ``as_advised`` names the values that give way to what the
+    model's makers advise, where they do.
     """
 
     temperature: float = 0.7
@@ -29,6 +30,7 @@ class Sampling:
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
     stop_ids: tuple[int, ...] = ()
+    as_advised: frozenset[str] = frozenset()
 
 
 def longest_answer(wanted: int, context_window: int) -> int:
@@ -44,6 +46,8 @@ class Engine(Protocol):
     """Requests that may run at the same time; 0 until loaded; may fall when memory runs out."""
     context_window: int
     """Tokens of prompt + answer that one request may have; 0 until loaded."""
+    weak_languages: frozenset[str]
+    """Languages of the interface in which the model is weak, as far as that is known of it."""
 
     async def ready(self) -> None:
         """Returns when text can be generated. Raises EngineError when it never will."""
@@ -92,6 +96,7 @@ class ScriptedEngine:
     ) -> None:
         self.slots = 0
         self.context_window = 0
+        self.weak_languages: frozenset[str] = frozenset()
         self._script, self._delay, self._load_seconds = script, delay, load_seconds
         self._will_be = slots, context_window
         self._loaded = asyncio.Lock()

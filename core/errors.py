@@ -15,7 +15,8 @@
     │   ├── NothingToContinue   Continue of an answer that was not cut short
     │   ├── Expired             the event is older than what is still answered
     │   ├── StillAnswering      the turn waits or runs, so it cannot be done again yet
-    │   ├── ShuttingDown        on its way down or draining; what was accepted is kept
+    │   ├── Draining            an owner wants nothing new to be accepted; what was accepted is answered
+    │   ├── ShuttingDown        on its way down; what was accepted is kept
     │   └── StoreFull           the disk takes nothing more; tried again by itself when there is room
     ├── EngineError             the model cannot be loaded or has stopped working; the text says what to do
     └── StoreError              the data folder cannot be used; the text says what to do
@@ -127,8 +128,14 @@ class Expired(Refused):
     cause = "expired"
 
 
+class Draining(Refused):
+    """An owner wants nothing new to be accepted for now."""
+
+    cause = "draining"
+
+
 class ShuttingDown(Refused):
-    """On its way down, or draining."""
+    """On its way down."""
 
     cause = "shutting_down"
 

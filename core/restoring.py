@@ -25,7 +25,7 @@ class Damaged(StoreError):
 def examine(file: Path) -> int:
     """The version of the schema in ``file``, read without leaving a trace.
 
-    Raises Damaged, or StoreError for a database of a newer Conch.
+    Raises Damaged, or Newer for a database of a newer Conch.
     """
     # A log beside it must be read; without one, SQLite would make an empty one.
     how = "ro" if file.with_name(f"{file.name}-wal").exists() else "ro&immutable=1"
@@ -50,7 +50,7 @@ def restore(source: Path, folder: Path) -> Path | None:
     if not source.is_file():
         raise StoreError(f"There is no file {source}. Name one that conch backup wrote.")
     examine(source)
-    path, fresh = folder / sqlite.NAME, folder / f"{sqlite.NAME}.restored"
+    path, fresh = folder / sqlite.NAME, folder / sqlite.RESTORED
     fresh.unlink(missing_ok=True)
     try:
         sqlite.copy(source, fresh)
@@ -65,10 +65,11 @@ def restore(source: Path, folder: Path) -> Path | None:
 
 
 def _set_aside(path: Path) -> Path:
-    """Copy the database with what is in its log; one that is damaged moves away as it is."""
+    """Copy the database with what is in its log; one that cannot be read here, damaged or of a newer Conch, moves away
+    as it is."""
     try:
         return sqlite.back_up(path, examine(path))
-    except Damaged:
+    except (Damaged, schema.Newer):
         target = next(sqlite.free_names(path, 0))
         for end in ("", *BESIDE):
             if (file := path.with_name(path.name + end)).exists():

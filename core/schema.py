@@ -184,11 +184,15 @@ def version(connection: Connection) -> int:
     return int(get_meta(connection, "version") or 0)
 
 
+class Newer(StoreError):
+    """The database was written by a later Conch than this."""
+
+
 def refuse_newer(found: int, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Raises StoreError for a database that a later Conch has written."""
+    """Raises Newer for a database that a later Conch has written."""
     newest = 1 + len(migrations)
     if found > newest:
-        raise StoreError(
+        raise Newer(
             f"The database was written by a newer Conch (its schema is {found}, this one knows {newest}). "
             "Update Conch, or set another data_dir."
         )

@@ -21,6 +21,8 @@ from core.disk import sync
 from core.errors import ConchError, NotFound, StoreError, StoreFull
 
 NAME = "conch.db"
+RESTORED = f"{NAME}.restored"
+"""A backup on its way into the database's place."""
 BUSY_SECONDS = 5.0
 """How long to wait for another program that writes to the database (somebody's sqlite3 shell)."""
 IN_MEMORY_BYTES = 256 * 1024 * 1024
@@ -215,8 +217,9 @@ def free_names(path: Path, version: int) -> Iterator[Path]:
 
 
 def drop_backups(folder: Path) -> None:
-    """Delete the copies made before migrations: they hold what is about to be forgotten."""
-    for path in backups(folder):
+    """Delete the copies made before migrations, and what a restore that broke off left: they hold what is about to be
+    forgotten."""
+    for path in (*backups(folder), *folder.glob(f"{RESTORED}*")):
         path.unlink(missing_ok=True)
 
 

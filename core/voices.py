@@ -33,4 +33,5 @@ class Voices:
         known = self.personas.get(persona) or self.personas.get(self.default)
         if known is None:
             return self._sampling
-        return replace(self._sampling, **known.sampling)  # type: ignore[arg-type]  # checked where personas are read
+        left = self._sampling.as_advised.difference(known.sampling)
+        return replace(self._sampling, as_advised=left, **known.sampling)  # type: ignore[arg-type]  # checked as read

@@ -15,6 +15,7 @@ class SteppedEngine:
 
     def __init__(self, *, slots: int = 1, context_window: int = 8192, words: int = 4) -> None:
         self.slots, self.context_window, self.words = slots, context_window, words
+        self.weak_languages: frozenset[str] = frozenset(("ko",))
         self.asked: list[tuple[Message, ...]] = []
         self.samplings: list[Sampling] = []
         self.running: set[int] = set()

@@ -24,7 +24,10 @@ from tests.fakes import SteppedEngine
 PERSONAS = {
     "assistant": Persona("assistant", {"en": "Assistant"}, {}),
     "pirate": Persona(
-        "pirate", {"en": "Pirate"}, {"en": "Speak like a pirate.", "ko": "해적처럼 말하세요."}, {"max_tokens": 50}
+        "pirate",
+        {"en": "Pirate"},
+        {"en": "Speak like a pirate.", "ko": "해적처럼 말하세요."},
+        {"max_tokens": 50, "temperature": 1.5},
     ),
 }
 NO_LIMITS = Limits(messages_per_minute=0, tokens_per_day=0, characters=0)
@@ -100,7 +103,7 @@ async def house(
             store,
             personas=PERSONAS,
             limits=limits,
-            sampling=Sampling(max_tokens=max_tokens),
+            sampling=Sampling(max_tokens=max_tokens, as_advised=frozenset(("temperature", "top_p"))),
             options=options or Options(persona="assistant"),
             people=people,
             observe=lambda name, value, label: figures.append((name, value, label)),

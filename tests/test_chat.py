@@ -616,6 +616,9 @@ async def test_the_turn_keeps_the_persona_it_was_asked_with(home):
     assert home.engine.asked[0][0].role == "user"
     assert home.engine.asked[1][0].content == "해적처럼 말하세요."
     assert home.engine.samplings[1].max_tokens == 50
+    assert home.engine.samplings[1].temperature == 1.5
+    assert home.engine.samplings[0].as_advised == {"temperature", "top_p"}
+    assert home.engine.samplings[1].as_advised == {"top_p"}, "what a persona says counts more than what is advised"
     with pytest.raises(NotFound):
         await home.chat.persona(C, ANN, "nobody")
 
@@ -751,18 +754,32 @@ async def test_a_reply_asked_for_by_an_old_look_at_the_store_still_ends(home):
     assert await finish(await home.chat._accepting.reply(before)) == "a1 a2 a3 a4"
 
 
-async def test_continue_after_undo_goes_on_from_the_continuation_that_there_is(tmp_path):
+async def test_undo_after_continue_takes_back_the_question_and_continue_makes_no_second_one(tmp_path):
     async with house(tmp_path, engine=SteppedEngine(words=80)) as home:
         home.engine.release()
         await home.chat.persona(C, ANN, "pirate")
         first = await home.ask(C, "one")
         more = await home.chat.proceed(first.turn.id, ANN, "web:more")
         await finish(more)
-        await home.chat.undo(C, ANN)
-        assert len(await home.chat.history(C, ANN)) == 1
+        assert (await home.chat.undo(C, ANN)).prompt == "one", "the question, not what lengthens its answer"
+        assert await home.chat.history(C, ANN) == []
         again = await home.chat.proceed(first.turn.id, ANN, "web:more again")
         assert again.turn.id == more.turn.id
-        assert len(await home.chat.history(C, ANN)) == 2
+
+
+async def test_undo_ends_a_continuation_that_runs(tmp_path):
+    async with house(tmp_path, engine=SteppedEngine(words=80)) as home:
+        await home.chat.persona(C, ANN, "pirate")
+        first = await home.chat.send(C, ANN, "web:1", "one")
+        await until(lambda: home.engine.running)
+        home.engine.step(50)
+        await finish(first)
+        more = await home.chat.proceed(first.turn.id, ANN, "web:more")
+        await until(lambda: home.engine.running)
+        assert (await home.chat.undo(C, ANN, "web:undo")).id == first.turn.id
+        assert more.finished == Finished("abort", "stopped")
+        assert (await home.chat.undo(C, ANN, "web:undo")).id == first.turn.id
+        assert await home.chat.history(C, ANN) == []
 
 
 async def test_an_edited_turn_that_a_crash_left_open_is_not_taken_up_beside_its_edit(tmp_path):

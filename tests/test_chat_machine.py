@@ -205,6 +205,7 @@ class ChatMachine(RuleBasedStateMachine):
         undone = self.run(self.home.chat.undo(key, key.rpartition(":")[0]))
         if undone is not None:
             assert undone.conversation == key
+            assert undone.asks or undone.parent is None
             self.touched.add(undone.id)
 
     @rule(key=st.sampled_from(CONVERSATIONS))

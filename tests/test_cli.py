@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import configparser
 import errno
 import json
@@ -22,6 +23,7 @@ from bots.folder import hold, unusable
 from bots.machine import user_name
 from bots.wording import Wording
 from core.migrations import MIGRATIONS
+from core.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 Run = Callable[..., tuple[int, str, str]]
@@ -54,6 +56,16 @@ def conch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         return (code, *capsys.readouterr())
 
     return run
+
+
+def begin(folder: Path) -> None:
+    """A data folder as a first start of Conch leaves it."""
+
+    async def start() -> None:
+        async with Store.open(folder):
+            pass
+
+    asyncio.run(start())
 
 
 @pytest.mark.parametrize(("locale", "words"), [("C", "Talk in this"), ("ko_KR.UTF-8", "터미널"), ("zh_TW", "终端")])
@@ -92,6 +104,7 @@ def program(words: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_streams_that_were_closed_before_the_start_are_no_trouble(tmp_path: Path, closed: str) -> None:
+    begin(tmp_path / "data")
     for words in ("export telegram:1", "chat"):
         ran = program(f"{words} {closed}")
         assert (ran.returncode, ran.stdout) == (0, b"")
@@ -113,7 +126,8 @@ def test_a_terminal_without_the_letters_of_a_language_gets_english() -> None:
     assert "걸림돌이 없습니다".encode("euc-kr") in ran.stdout
 
 
-def test_an_export_loses_no_letter_to_the_terminal() -> None:
+def test_an_export_loses_no_letter_to_the_terminal(tmp_path: Path) -> None:
+    begin(tmp_path / "data")
     ran = program("export console:é", PYTHONIOENCODING="ascii")
     assert json.loads(ran.stdout)["user"] == "console:é"
 
@@ -211,6 +225,7 @@ def test_key_and_config_leave_the_folder_as_it_was(conch: Run, tmp_path: Path) -
 
 
 def test_export_writes_what_is_kept_to_the_terminal_or_a_new_private_file(conch: Run, tmp_path: Path) -> None:
+    begin(tmp_path / "data")
     code, out, err = conch("export", "telegram:1")
     assert (code, err) == (0, "")
     assert json.loads(out)["user"] == "telegram:1"
@@ -241,10 +256,22 @@ def test_forget_asks_first(conch: Run, monkeypatch: pytest.MonkeyPatch, tmp_path
     assert out == "Delete all texts of telegram:1 for good? (y/n) "
     assert err == "Nothing was deleted.\n"
     assert not (tmp_path / "data").exists()
+    begin(tmp_path / "data")
     assert conch("forget", "telegram:1", "--yes")[:2] == (0, "There was nothing of telegram:1.\n")
 
 
+@pytest.mark.parametrize("words", [("backup", "copy.db"), ("export", "telegram:1"), ("forget", "telegram:1", "--yes")])
+def test_where_nothing_was_ever_kept_a_command_says_so_and_makes_nothing(
+    conch: Run, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    code, out, err = conch(*words)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"Nothing was ever kept in {tmp_path / 'data'}. Run this in the folder where Conch runs")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_backup_writes_a_copy_but_never_over_a_file(conch: Run, tmp_path: Path) -> None:
+    begin(tmp_path / "data")
     assert conch("backup", "copy.db")[:2] == (0, "Wrote copy.db.\n")
     assert (tmp_path / "copy.db").read_bytes().startswith(b"SQLite format 3\0")
     assert (tmp_path / "copy.db").stat().st_mode & 0o077 == 0
@@ -255,6 +282,7 @@ def test_backup_writes_a_copy_but_never_over_a_file(conch: Run, tmp_path: Path) 
 def test_restore_asks_before_it_replaces_and_says_where_the_old_is(
     conch: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    begin(tmp_path / "data")
     conch("backup", "copy.db")
     with (tmp_path / "no").open("w+") as no:
         monkeypatch.setattr(sys, "stdin", no)

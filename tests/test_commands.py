@@ -103,7 +103,8 @@ async def test_persona_and_language_are_chosen_from_what_there_is(front: Front) 
     assert await front.home.chat.persona(TALK, ANN) == "pirate"
     assert not (await front.type("persona nobody")).done
     assert [choice.label for choice in (await front.type("language")).choices] == ["English", "한국어", "中文"]
-    assert (await front.type("language 한국어")).text == WORDING("ko", "language-set")
+    korean, weak = WORDING("ko", "language-set"), WORDING("ko", "weak-language")
+    assert (await front.type("language 한국어")).text == f"{korean}\n\n{weak}", "it is weaker in that, and says so"
     assert await front.home.chat.language(ANN) == "ko"
     assert not (await front.type("language klingon")).done
 

@@ -11,6 +11,7 @@ import sys
 from collections import namedtuple
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,6 +51,24 @@ def test_a_disk_without_room_is_named_before_anything_is_fetched(
     install.check_room(CPU, tmp_path / ".venv")
     with pytest.raises(Problem, match=r"has 1\.0 GB free, and this needs up to .* GB"):
         install.check_room(CUDA, tmp_path / ".venv")
+
+
+def test_where_pip_keeps_what_it_fetches_can_be_moved_to_a_disk_with_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr(install, "check_free", lambda place, needed: looked.append(place) if needed else None)
+    monkeypatch.setattr(install, "existing", lambda place: place)
+    monkeypatch.setattr(Path, "stat", lambda place: SimpleNamespace(st_dev=str(place)))
+    for name in ("XDG_CACHE_HOME", "PIP_NO_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CACHE_DIR", "/large")
+    install.check_room(CUDA, tmp_path / ".venv")
+    assert Path("/large") in looked
+    looked.clear()
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    install.check_room(CUDA, tmp_path / ".venv")
+    assert Path("/large") not in looked
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import threading
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +201,39 @@ async def test_an_end_token_ends_the_answer_and_is_no_part_of_it(engine: LocalEn
 
 async def test_every_end_token_is_known(spy: Spy) -> None:
     assert {0, 1, 2} <= spy.loaded.end_ids
+
+
+async def test_what_the_models_makers_advise_counts_where_nobody_says_otherwise(
+    engine: LocalEngine, spy: Spy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = replace(GREEDY, temperature=5.0, as_advised=frozenset(("temperature", "top_p")))
+    assert (await ask(engine, "Hi", left)).ids != (await ask(engine, "Hi", GREEDY)).ids, "this one has no advice"
+    monkeypatch.setattr(engine, "_advised", {"temperature": 0.0, "repetition_penalty": 9.0})
+    assert (await ask(engine, "Hi", left)).ids == (await ask(engine, "Hi", GREEDY)).ids
+    own = replace(left, as_advised=frozenset(("top_p",)))
+    assert (await ask(engine, "Hi", own)).ids != (await ask(engine, "Hi", GREEDY)).ids
+
+
+@pytest.mark.parametrize(
+    ("written", "advised", "told"),
+    [
+        ('{"temperature": 0.6, "top_k": 20, "do_sample": true}', {"temperature": 0.6, "top_k": 20}, ""),
+        ('{"temperature": null, "top_p": 7, "max_length": 20}', {}, "top_p is not followed: 7"),
+        ("[1, 2]", {}, ""),
+        ("no JSON", {}, ""),
+        (None, {}, ""),
+    ],
+)
+async def test_advice_is_read_as_far_as_it_makes_sense(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, written: str | None, advised: dict[str, float], told: str
+) -> None:
+    from core.local.loading import _advised
+
+    if written is not None:
+        (tmp_path / "generation_config.json").write_text(written)
+    assert _advised(tmp_path) == advised
+    assert told in caplog.text
+    assert bool(told) == bool(caplog.records)
 
 
 async def test_what_does_not_fit_is_refused_to_the_token(engine: LocalEngine, spy: Spy) -> None:

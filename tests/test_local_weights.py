@@ -152,6 +152,7 @@ def test_a_folder_is_taken_if_it_holds_a_model(tmp_path: Path) -> None:
 def test_the_small_model_is_converted_once() -> None:
     folder = tokenizers.models()
     copy = smollm2.converted(folder, lambda done: None)
+    assert json.loads((copy / "generation_config.json").read_text())["temperature"] == 0.2, "as its makers have it"
     before = {file.name: file.stat().st_mtime_ns for file in copy.iterdir()}
     told: list[object] = []
     options = LocalOptions(folder, model=SMOLLM2_MODEL)

@@ -281,7 +281,8 @@ async def test_beyond_this_machine_the_key_opens_the_page(browser: Browser, tmp_
         await page.goto(f"{address}?key=wrong")
         await expect(page.locator("#key-refusal")).to_have_text("That is not the access key.")
         assert page.url == address
-        await page.keyboard.press("Escape")
+        for _ in range(3):  # of two in a row a page can hold back one
+            await page.keyboard.press("Escape")
         await expect(page.locator("#key-dialog")).to_be_visible()
         await page.get_by_role("textbox", name="Access key").fill("wrong again")
         await page.keyboard.press("Enter")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import NotAllowed, NotFound, ShuttingDown
+from core.errors import Draining, NotAllowed, NotFound
 from core.people import ASKING_KEPT, People
 from core.store import Store
 from tests.houses import finish, house
@@ -115,7 +115,7 @@ async def test_what_refuses_for_the_time_being_goes_on_with_what_it_has(tmp_path
     async with house(tmp_path) as home:
         before = await home.chat.send("web:ann:c", "web:ann", "e1", "one")
         home.chat.refuse()
-        with pytest.raises(ShuttingDown):
+        with pytest.raises(Draining):
             await home.chat.send("web:ann:c", "web:ann", "e2", "two")
         assert await finish(before, home.engine) == "a1 a2 a3 a4"
         home.chat.unpause()

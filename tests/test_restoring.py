@@ -55,6 +55,28 @@ async def test_the_log_of_a_killed_conch_neither_spoils_the_backup_nor_is_lost(t
     assert len(await prompts(tmp_path / "again")) == 21
 
 
+async def test_after_going_back_to_an_older_conch_its_backup_comes_back(tmp_path: Path) -> None:
+    backup = await backed_up(tmp_path / "data")
+    file = tmp_path / "data" / "conch.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE name = 'version'")
+    connection.close()
+    before = restoring.restore(backup, tmp_path / "data")
+    assert before is not None
+    with pytest.raises(StoreError, match="newer Conch"):
+        restoring.examine(before)
+    assert await prompts(tmp_path / "data") == ["What is a conch?"]
+
+
+async def test_what_a_restore_left_that_broke_off_goes_with_the_next_forget(tmp_path: Path) -> None:
+    await backed_up(tmp_path / "data")
+    for name in ("conch.db.restored", "conch.db.restored.part"):
+        (tmp_path / "data" / name).write_bytes(b"What is a conch?")
+    async with Store.open(tmp_path / "data") as store:
+        await store.forget("web:ann")
+    assert not list((tmp_path / "data").glob("*restored*"))
+
+
 async def test_a_damaged_database_moves_away_as_it_is_and_goes_with_the_next_forget(tmp_path: Path) -> None:
     backup = await backed_up(tmp_path / "data")
     file = tmp_path / "data" / "conch.db"

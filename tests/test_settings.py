@@ -70,6 +70,17 @@ def test_the_file_wins_over_the_defaults_and_the_environment_over_the_file(load_
     assert settings.origin["web.enabled"] == "default"
 
 
+def test_sampling_is_what_the_models_makers_advise_but_for_what_the_owner_has_set(load_from: Load) -> None:
+    names = {"temperature", "top_p", "top_k", "repetition_penalty"}
+    sampling = values.sampling(load_from())
+    assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty) == (0.7, 0.95, 0, 1.0)
+    assert sampling.as_advised == names
+    given = {"CONCH_ENGINE__TEMPERATURE": "0.5", "CONCH_ENGINE__TOP_K": "40", "CONCH_ENGINE__TOP_P": "auto"}
+    sampling = values.sampling(load_from("engine.repetition_penalty = 1", given))
+    assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty) == (0.5, 0.95, 40, 1.0)
+    assert sampling.as_advised == {"top_p"}
+
+
 def test_a_home_is_put_into_words_where_no_shell_did_it(
     load_from: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +148,8 @@ WRONG_FILES = {
     "[engine]\nkind = 'fast'": ['engine.kind is "fast"', '"local" or "scripted"'],
     "[engine]\ntop_p = 0": ["engine.top_p is 0", "above 0 and up to 1"],
     "[engine]\ntemperature = nan": ["engine.temperature is NaN", "from 0 to 5"],
+    "[engine]\ntemperature = 'hot'": ['engine.temperature is "hot"', 'a number from 0 to 5, or "auto"'],
+    "[engine]\ntop_k = 2.5": ["engine.top_k is 2.5", 'a whole number from 0 upwards, or "auto"'],
     "[limits]\ncharacters = -1": ["limits.characters is -1", "from 0 upwards"],
     "language = 'de'": ['language is "de"', '"auto", "en", "ko" or "zh"'],
     "owners = 'telegram:1'": ['owners is "telegram:1"', '["telegram:1234567"'],

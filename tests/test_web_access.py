@@ -58,7 +58,7 @@ async def test_a_session_that_we_did_not_make_is_none(tmp_path: Path, change: Ca
 
 
 async def test_behind_ones_own_tls_the_cookies_are_secure_and_bound_to_the_host(tmp_path: Path) -> None:
-    options = {"hosts": ("chat.example.org",), "trusted_proxies": ("127.0.0.1",)}
+    options = {"hosts": ("chat.example.org",), "trusted_proxies": ("127.0.0.1",), "key": "never"}
     forwarded = {
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Host": "chat.example.org",
@@ -75,13 +75,14 @@ async def test_behind_ones_own_tls_the_cookies_are_secure_and_bound_to_the_host(
 
 async def test_nobody_elses_forwarded_headers_are_believed(tmp_path: Path) -> None:
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "chat.example.org"}
-    async with site(tmp_path, options={"hosts": ("chat.example.org",)}) as here, here.client(**forwarded) as client:
+    options = {"hosts": ("chat.example.org",), "key": "never"}
+    async with site(tmp_path, options=options) as here, here.client(**forwarded) as client:
         answer = await client.post("/api/session", json={})
         assert "Secure" not in answer.headers["set-cookie"]
 
 
 async def test_new_sessions_are_limited_by_address(tmp_path: Path) -> None:
-    options = {"sessions_per_hour": 2, "trusted_proxies": ("127.0.0.0/8",)}
+    options = {"sessions_per_hour": 2, "trusted_proxies": ("127.0.0.0/8",), "key": "never"}
     async with site(tmp_path, options=options) as here:
 
         async def new(address: str) -> httpx.Response:
@@ -144,6 +145,24 @@ def guest(here: Site) -> httpx.AsyncClient:
     client = here.client(Origin=origin)
     client.base_url = origin
     return client
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ({}, False),
+        ({"key": "always"}, True),
+        ({"hosts": ("chat.example.org",)}, True),
+        ({"trusted_proxies": ("127.0.0.1",)}, True),
+        ({"hosts": ("chat.example.org",), "trusted_proxies": ("127.0.0.1",), "key": "never"}, False),
+    ],
+)
+async def test_on_a_loopback_the_key_is_asked_for_as_soon_as_others_may_come(
+    tmp_path: Path, options: dict[str, object], asked: bool
+) -> None:
+    async with site(tmp_path, options=options) as here, here.client() as client:
+        assert (await client.post("/api/session", json={})).status_code == (401 if asked else 200)
+        assert (here.web.key is not None) == asked
 
 
 async def test_beyond_this_machine_the_key_is_asked_for(tmp_path: Path) -> None:

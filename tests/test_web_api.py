@@ -15,7 +15,7 @@ from bots.web import AddressUnusable
 from core.engine import Sampling, numbered_words
 from core.limits import Limits
 from core.messages import Message
-from tests.sites import HeldEngine, Site, answered, ask, introduced, shown, site, until
+from tests.sites import WORDING, HeldEngine, Site, answered, ask, introduced, shown, site, until
 
 
 @pytest.fixture
@@ -149,6 +149,15 @@ async def test_a_cut_answer_is_continued_as_one(tmp_path: Path) -> None:
         undone = await client.post(f"/api/turns/{first}/undo", json={})
         assert undone.json()["question"] == "long words=40"
         assert await shown(client) == []
+
+
+async def test_the_page_hears_how_long_all_is_kept_and_where_the_model_is_weak(tmp_path: Path) -> None:
+    engine = HeldEngine()
+    engine.weak_languages = frozenset(("zh", "ko"))
+    async with site(tmp_path, engine=engine, options={"retention_days": 7}) as here, here.client() as client:
+        me = (await client.post("/api/session", json={}, headers={"Accept-Language": "en"})).json()
+        assert me["weak"] == ["ko", "zh"]
+        assert me["retention"] == WORDING("en", "privacy-retention", days=7)
 
 
 async def test_an_edited_question_is_a_branch_from_there(client: httpx.AsyncClient) -> None:

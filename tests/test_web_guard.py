@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bots.web_guard import LONGEST_BODY, names
+from core.limits import Limits
 from tests.sites import Site, introduced, site
 
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Site]:
-    async with site(tmp_path, options={"hosts": ("chat.example.org", "other.example:444")}) as made:
+    options = {"hosts": ("chat.example.org", "other.example:444"), "key": "never", "characters": 8000}
+    async with site(tmp_path, options=options) as made:
         yield made
 
 
@@ -104,6 +107,19 @@ async def test_a_body_is_bounded_whether_it_says_its_length_or_not(here: Site) -
             await client.post("/api/session", content=b" " * (LONGEST_BODY + 1), headers=headers)
         ).status_code == 413
         assert (await client.post("/api/session", content=chunks(), headers=headers)).status_code == 413
+
+
+@pytest.mark.parametrize("characters", [8000, 100_000, 0])
+async def test_the_longest_question_fits_into_a_call_in_every_script(tmp_path: Path, characters: int) -> None:
+    limits = Limits(messages_per_minute=0, tokens_per_day=0, characters=characters)
+    options = {"characters": characters}
+    text = "🐚" * (characters or 200_000)
+    async with site(tmp_path, options=options, limits=limits) as here, here.client() as client:
+        assert (await client.post("/api/session", json={})).status_code == 200
+        headers = {"Content-Type": "application/json"}
+        body = json.dumps({"event": "an-event-of-16-letters", "text": text}, ensure_ascii=False).encode()
+        answer = await client.post("/api/conversations/question-0001/send", content=body, headers=headers)
+        assert answer.status_code == 200, answer.text
 
 
 async def test_headers_are_bounded(here: Site) -> None:

@@ -100,7 +100,10 @@ def test_every_cause_of_a_refusal_has_its_sentence(wording: Wording) -> None:
         errors.BudgetSpent(7000.0),
         errors.TooLong(16000),
         *(kind() for kind in (errors.Empty, errors.NotAllowed, errors.NotYours, errors.NotFound)),
-        *(kind() for kind in (errors.StillAnswering, errors.ShuttingDown, errors.StoreFull, errors.Refused)),
+        *(
+            kind()
+            for kind in (errors.StillAnswering, errors.ShuttingDown, errors.Draining, errors.StoreFull, errors.Refused)
+        ),
         *(kind() for kind in (errors.Expired, errors.NothingToContinue)),
     ]
     for language in LANGUAGES:

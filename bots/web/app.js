@@ -317,7 +317,7 @@ function redraw() {
   at("empty").hidden = !(state.loaded && thread.empty);
   if (!thread.live.length && document.activeElement === at("stop")) box.focus();
   at("stop").hidden = !thread.live.length;
-  at("weak").hidden = language() !== "ko";
+  at("weak").hidden = !state.me.weak?.includes(language());
   drawList(state.conversations, state.conversation, { rename, remove });
   drawPersonas(kept?.persona || state.persona || state.me.persona);
   count();
@@ -399,7 +399,7 @@ function listen() {
   at("new").addEventListener("click", fresh);
   at("new-here").addEventListener("click", fresh);
   at("banner-act").addEventListener("click", () => line.now());
-  at("data").addEventListener("click", () => showData(state.me.user));
+  at("data").addEventListener("click", () => showData(state.me));
   at("forget").addEventListener("click", forget);
   at("persona").addEventListener("change", (event) => choosePersona(event.target.value));
   at("language").addEventListener("change", (event) => chooseLanguage(event.target.value));

@@ -38,8 +38,9 @@ export async function askSure(heading, text, yes) {
   return (await shown(at("sure-dialog"))) === "yes";
 }
 
-export function showData(user) {
+export function showData({ user, retention }) {
   at("data-id").textContent = user ?? "";
+  at("data-retention").textContent = retention ?? "";
   return shown(at("data-dialog"));
 }
 
@@ -50,8 +51,10 @@ export function askKey(sentence = "") {
   at("key-refusal").textContent = sentence;
   if (!dialog.open) dialog.showModal();
   return new Promise((resolve) => {
-    const hold = (event) => event.preventDefault();
-    dialog.addEventListener("cancel", hold);
+    let done = false;
+    dialog.onclose = () => {
+      if (!done) dialog.showModal(); // a second Escape in a row cannot be held back
+    };
     form.onsubmit = async (event) => {
       event.preventDefault();
       try {
@@ -62,7 +65,7 @@ export function askKey(sentence = "") {
         return;
       }
       at("key").value = "";
-      dialog.removeEventListener("cancel", hold);
+      done = true;
       dialog.close();
       resolve();
     };

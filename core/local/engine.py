@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.engine import Sampling
 from core.errors import EngineError
 from core.events import Delta, Finished, Started
 from core.local.failure import first_line
-from core.local.options import LocalOptions
+from core.local.options import LocalOptions, weak_languages
 from core.local.request import Request, check
 from core.local.worker import Load, Worker
 from core.messages import Message
@@ -38,10 +39,12 @@ class LocalEngine:
         self.slots = 0
         self.context_window = 0
         self.description = ""
+        self.weak_languages = weak_languages(options.model)
         self._options, self._load = options, load
         self._worker: Worker | None = None
         self._prompt: Prompt | None = None
         self._prompts = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompt")
+        self._advised: Mapping[str, float] = {}
         self._running: set[Request] = set()
         self._ready: asyncio.Future[None] | None = None
         self._dead: asyncio.Future[str] | None = None
@@ -126,8 +129,9 @@ class LocalEngine:
 
     def loaded(self, model: Loaded) -> None:
         """The model can generate."""
-        self._prompt, self.description = model.prompt, model.description
+        self._prompt, self._advised, self.description = model.prompt, model.advised, model.description
         self.slots, self.context_window = model.runner.rows, model.context_window
+        self.weak_languages = weak_languages(model.name)
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(None)
 
@@ -166,8 +170,10 @@ class LocalEngine:
     async def _request(self, messages: Sequence[Message], sampling: Sampling) -> Request | Finished:
         """The request as the model's thread wants it, or how it ended before it began."""
         try:
-            check(sampling)
             ids = await self._ids(messages)
+            advised = {name: value for name, value in self._advised.items() if name in sampling.as_advised}
+            sampling = replace(sampling, **advised)  # type: ignore[arg-type]  # checked where they were read
+            check(sampling)
         except Exception as error:  # nothing that a person sends may end more than their own request
             if self._closed:
                 return Finished("abort")

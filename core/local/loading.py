@@ -5,11 +5,12 @@ Everything here runs in the engine's own thread.
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from core.engine import Sampling
 from core.errors import EngineError
 from core.local.clock import seconds
 from core.local.failure import first_line, out_of_memory
@@ -29,6 +31,7 @@ from core.local.packing import pack, packable
 from core.local.placement import Part
 from core.local.plan import NF4_BITS, DoesNotFit, Free, Outline, Plan, Shape, Speeds
 from core.local.plan import plan as make_plan
+from core.local.request import check
 from core.local.runner import BatchRunner, SingleRunner, make_runner
 from core.local.weights import locate, named
 from core.prompt import ChatTokenizer, Prompt, openchat_template
@@ -38,8 +41,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Loaded:
-    """A model that can run, with what its answers need. ``vocabulary`` is the number of ids that mean something."""
+    """A model that can run, with what its answers need. ``vocabulary`` is the number of ids that mean something,
+    ``advised`` what the model's makers say of sampling, by the names in ``Sampling``."""
 
+    name: str
     model: Any
     plan: Plan
     runner: BatchRunner | SingleRunner
@@ -48,6 +53,7 @@ class Loaded:
     context_window: int
     vocabulary: int
     end_ids: frozenset[int]
+    advised: Mapping[str, float]
     device: torch.device
     description: str
 
@@ -89,6 +95,7 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
         raise _unloadable(folder, error) from error
     backend = tokenizer.backend_tokenizer
     return Loaded(
+        name=outline.model,
         model=model,
         plan=plan,
         runner=runner,
@@ -97,6 +104,7 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
         context_window=plan.length,
         vocabulary=min(prompt.size, _text(config).vocab_size),
         end_ids=_end_ids(model, tokenizer) | prompt.control_ids,
+        advised=_advised(folder),
         device=numbers.device,
         description=description,
     )
@@ -302,6 +310,25 @@ def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     for value in (model.config.eos_token_id, model.generation_config.eos_token_id, tokenizer.eos_token_id):
         ends |= set(value) if isinstance(value, (list, tuple)) else {value} if value is not None else set()
     return frozenset(int(end) for end in ends)
+
+
+def _advised(folder: Path) -> dict[str, float]:
+    """The values for sampling in the model's ``generation_config.json``; those that make no sense are left out."""
+    try:
+        written = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    advised: dict[str, float] = {}
+    for name in ("temperature", "top_p", "top_k", "repetition_penalty") if isinstance(written, dict) else ():
+        value = written.get(name)
+        try:
+            check(replace(Sampling(), **{name: value}))
+        except ValueError:
+            if value is not None:
+                log.warning("what %s says of %s is not followed: %r", folder, name, value)
+        else:
+            advised[name] = value
+    return advised
 
 
 @contextmanager

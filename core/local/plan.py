@@ -35,7 +35,7 @@ KEPT_ROWS = {"cuda": 16, "cpu": 4}
 a card is Conch's own, a CPU's memory is not."""
 EFFICIENCY = 0.7
 """Of the bandwidth, what reading the weights reaches."""
-STEP_SECONDS = {"cuda": 0.004, "cpu": 0.010}
+STEP_SECONDS = {"cuda": 0.004, "cpu": 0.020}
 """What a step takes beside that: some thousand small kernels on a GPU, as many calls on a CPU."""
 
 

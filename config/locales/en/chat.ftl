@@ -66,6 +66,7 @@ not-found = That is not here any more.
 nothing-to-continue = There is nothing to continue here.
 still-answering = I am still at this answer. Wait for its end, or stop it.
 shutting-down = Conch is shutting down. Please try again in a few minutes.
+draining = No new questions are accepted just now. Please ask again later.
 empty = There is no question in this message.
 failed = Sorry, something went wrong. Please try again.
 
@@ -76,7 +77,7 @@ cut-by-length = The answer reached its greatest length. “Continue” goes on f
 rest-as-file = The answer goes on in this file, which holds all of it.
 rest-file-name = answer.md
 answer-removed = The answer could not be shown here.
-weak-language = A note: this model understands English best and is weaker in Korean. In doubt, check what it says.
+weak-language = A note: this model is weak in English. In doubt, check what it says.
 
 ## Buttons
 
@@ -158,7 +159,6 @@ forget-done = { $count ->
    *[other] Deleted: { $count } questions with their answers.
 }
 forget-kept = Nothing was deleted.
-status-ready = The model { $model } is ready.
 status-line = { $running ->
     [0] Nobody is being answered
     [one] { $running } answer is running

@@ -42,7 +42,7 @@ cli-file-there = { $file } is there already; choose another name.
 cli-file-failed = { $file } cannot be written: { $why }.
 cli-output-failed = What was to be shown here cannot be written: { $why }.
 cli-service-tokens = Everybody may read a unit, so { $names } is not in it: write NAME=token into { $file }, which only root can read.
-cli-key-none = The page listens on this machine only and needs no key: { $address }
+cli-key-none = The page needs no key: { $address }
 cli-key-missing = There is no access key yet; the first start of Conch makes it.
 cli-no-web = The page is switched off (web.enabled).
 
@@ -88,7 +88,7 @@ doctor-model-none-remedy = Run: make run
 doctor-plan-none = { $model } fits neither GPU nor memory, and { $missing } more are needed on the disk.
 doctor-plan-remedy = Choose a smaller model (engine.model), 4 bit (engine.quantization) or fewer tokens (engine.context_window), or end what else uses the memory.
 doctor-memory = Memory: { $free } of { $total } GB free
-doctor-memory-low = Memory: only { $free } of { $total } GB free; this model needs about { $wanted } GB.
+doctor-memory-low = Memory: only { $free } of { $total } GB free; even the small model needs about { $wanted } GB.
 doctor-memory-low-remedy = End other programs, or choose a smaller model (engine.model).
 doctor-folder = Data folder: { $folder }
 doctor-folder-new = Data folder: { $folder } will be made by the first start.

@@ -36,7 +36,7 @@ web-empty-title = What would you like to know?
 web-empty-text = One model answers everybody here, in turn. If others are before you, you are told how many, and about how long it takes.
 web-fine-print = What the model says can be wrong. Check what matters.
 web-hint-enter = Enter sends, Shift + Enter makes a new line.
-web-weak-language = The model understands English best; it is weaker in other languages.
+web-weak-language = The model is weak in English.
 web-characters = { $count } of { $limit } characters
 
 ## In the conversation

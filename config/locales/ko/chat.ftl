@@ -56,6 +56,7 @@ not-found = 더 이상 찾을 수 없습니다.
 nothing-to-continue = 이어서 쓸 답변이 없습니다.
 still-answering = 아직 답변하는 중입니다. 끝날 때까지 기다리거나 중지해 주세요.
 shutting-down = Conch가 종료되는 중입니다. 몇 분 뒤에 다시 시도해 주세요.
+draining = 지금은 새 질문을 받지 않습니다. 나중에 다시 물어봐 주세요.
 empty = 메시지에 질문이 없습니다.
 failed = 죄송합니다. 문제가 생겼습니다. 다시 시도해 주세요.
 
@@ -144,7 +145,6 @@ forget-done = { $count ->
    *[other] 질문과 답변 { $count }개를 삭제했습니다.
 }
 forget-kept = 아무것도 삭제하지 않았습니다.
-status-ready = 모델 { $model } 준비됨.
 status-line = 답변 중 { $running }건, 대기 { $waiting }건.
 status-messages = 이번 1분 동안 메시지를 { $left }개 더 보낼 수 있습니다.
 status-tokens = 오늘 약 { $left }토큰이 남았습니다.
@@ -172,7 +172,7 @@ admin-code-wrong = 올바르지 않은 코드입니다.
 admit-code = 아직 등록되지 않은 분입니다. 봇 운영자에게 이 코드를 알려 주세요: { $code }
 admit-group = 아직 등록되지 않은 그룹입니다. 봇 운영자에게 이 코드를 알려 주세요: { $code }
 group-welcome = 안녕하세요! { $name }을(를) 멘션하거나 제 답변에 답장하시면 답해 드립니다. 자세한 안내는 /help.
-admin-nobody = { $who }에 해당하는 사람을 모릅니다. 제가 드린 코드나 숫자 ID를 알려 주세요.
+admin-nobody = { $who }에 해당하는 사람을 모릅니다. 그 사람이 받은 코드나 그 사람의 숫자 ID를 알려 주세요.
 admin-stats =
     답변 중: { $running }건(동시에 { $slots }건까지), 대기: { $waiting }건
     사용자: { $people }명, 대화: { $conversations }개, 질문: { $turns }개, 아직 답하지 않은 질문: { $unanswered }개

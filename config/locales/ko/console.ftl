@@ -41,7 +41,7 @@ cli-file-there = { $file }: 이미 있는 파일입니다. 다른 이름을 고�
 cli-file-failed = { $file } 파일을 쓸 수 없습니다: { $why }.
 cli-output-failed = 여기에 보여 줄 내용을 쓸 수 없습니다: { $why }.
 cli-service-tokens = 유닛은 누구나 읽을 수 있으므로 { $names } 값은 넣지 않았습니다. root만 읽을 수 있는 { $file } 파일에 이름=토큰 형식으로 적어 주세요.
-cli-key-none = 웹페이지는 이 컴퓨터에서만 열리며 키가 필요 없습니다: { $address }
+cli-key-none = 웹페이지에는 키가 필요 없습니다: { $address }
 cli-key-missing = 아직 접속 키가 없습니다. Conch를 처음 시작할 때 만들어집니다.
 cli-no-web = 웹페이지가 꺼져 있습니다 (web.enabled).
 
@@ -84,7 +84,7 @@ doctor-model-none-remedy = 실행하세요: make run
 doctor-plan-none = { $model }은(는) GPU에도 메모리에도 들어가지 않으며, 디스크에 { $missing }가 더 필요합니다.
 doctor-plan-remedy = 더 작은 모델(engine.model), 4비트(engine.quantization), 더 적은 토큰(engine.context_window)을 고르거나 메모리를 쓰는 다른 프로그램을 끝내세요.
 doctor-memory = 메모리: { $total } GB 중 { $free } GB 사용 가능
-doctor-memory-low = 메모리: { $total } GB 중 { $free } GB만 남았습니다. 이 모델에는 약 { $wanted } GB가 필요합니다.
+doctor-memory-low = 메모리: { $total } GB 중 { $free } GB만 남았습니다. 작은 모델에도 약 { $wanted } GB가 필요합니다.
 doctor-memory-low-remedy = 다른 프로그램을 끝내거나 더 작은 모델을 고르세요 (engine.model).
 doctor-folder = 데이터 폴더: { $folder }
 doctor-folder-new = 데이터 폴더: { $folder }: 처음 시작할 때 만들어집니다.

@@ -56,6 +56,7 @@ not-found = 这里已经找不到它了。
 nothing-to-continue = 这里没有可以继续的回答。
 still-answering = 我还在回答这个问题。请等它结束，或先停止。
 shutting-down = Conch 正在关闭，请过几分钟再试。
+draining = 现在暂不接受新问题，请稍后再问。
 empty = 这条消息里没有问题。
 failed = 抱歉，出了点问题，请再试一次。
 
@@ -66,7 +67,7 @@ cut-by-length = 回答已达到最大长度，点“继续”可以接着写。
 rest-as-file = 回答较长，完整内容在这个文件里。
 rest-file-name = answer.md
 answer-removed = 无法在这里显示回答。
-weak-language = 提示：这个模型最擅长英语，韩语较弱。重要内容请自行核对。
+weak-language = 提示：这个模型最擅长英语，中文较弱。重要内容请自行核对。
 
 ## 按钮
 
@@ -144,7 +145,6 @@ forget-done = { $count ->
    *[other] 已删除 { $count } 个问题及其回答。
 }
 forget-kept = 什么都没有删除。
-status-ready = 模型 { $model } 已就绪。
 status-line = 正在回答 { $running } 个，等待 { $waiting } 个。
 status-messages = 这一分钟内您还可以发 { $left } 条消息。
 status-tokens = 您今天大约还剩 { $left } 个词元。

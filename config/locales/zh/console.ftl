@@ -41,7 +41,7 @@ cli-file-there = { $file } 已经存在，请换一个名字。
 cli-file-failed = 无法写入 { $file }：{ $why }。
 cli-output-failed = 无法写出要在这里显示的内容：{ $why }。
 cli-service-tokens = 任何人都能读取单元文件，所以其中没有 { $names }：请以“名称=令牌”的形式写入只有 root 能读的 { $file }。
-cli-key-none = 网页只在本机开放，不需要密钥：{ $address }
+cli-key-none = 网页不需要密钥：{ $address }
 cli-key-missing = 还没有访问密钥；Conch 第一次启动时会生成。
 cli-no-web = 网页已关闭 (web.enabled)。
 
@@ -84,7 +84,7 @@ doctor-model-none-remedy = 请运行：make run
 doctor-plan-none = { $model } 在 GPU 和内存里都放不下，磁盘上还缺 { $missing }。
 doctor-plan-remedy = 请选择更小的模型（engine.model）、4 位（engine.quantization）或更少的词元（engine.context_window），或结束占用内存的其他程序。
 doctor-memory = 内存：共 { $total } GB，空闲 { $free } GB
-doctor-memory-low = 内存：共 { $total } GB，只空闲 { $free } GB；这个模型需要大约 { $wanted } GB。
+doctor-memory-low = 内存：共 { $total } GB，只空闲 { $free } GB；即使是小模型也需要大约 { $wanted } GB。
 doctor-memory-low-remedy = 请结束其他程序，或选择更小的模型（engine.model）。
 doctor-folder = 数据文件夹：{ $folder }
 doctor-folder-new = 数据文件夹：{ $folder } 会在第一次启动时建立。

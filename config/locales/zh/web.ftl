@@ -36,7 +36,7 @@ web-empty-title = 您想知道什么？
 web-empty-text = 这里由一个模型轮流回答每个人。如果前面有人，会告诉您还有几位、大约要等多久。
 web-fine-print = 模型说的不一定对，重要的内容请自行核实。
 web-hint-enter = 按 Enter 发送，按 Shift + Enter 换行。
-web-weak-language = 这个模型最擅长英语，其他语言稍弱。
+web-weak-language = 这个模型最擅长英语，中文较弱。
 web-characters = { $count } / { $limit } 字符
 
 ## 对话之中
