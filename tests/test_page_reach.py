@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from core.engine import Sampling
 from tests.browsers import Tab, chromium, visit
-from tests.sites import site
+from tests.sites import HeldEngine, site
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -125,7 +125,9 @@ async def test_axe_finds_nothing_wrong_at_the_door(browser: Browser, tmp_path: P
 async def test_the_browsers_language_is_the_pages(
     browser: Browser, tmp_path: Path, locale: str, language: str, box: str
 ) -> None:
-    async with site(tmp_path) as here, visit(browser, here, locale=locale) as tab:
+    engine = HeldEngine()
+    engine.weak_languages = frozenset(("ko",))
+    async with site(tmp_path, engine=engine) as here, visit(browser, here, locale=locale) as tab:
         assert await tab.page.evaluate("document.documentElement.lang") == language
         await expect(tab.page.get_by_role("textbox", name=box)).to_be_visible()
         await expect(tab.page.locator("#weak")).to_be_visible(visible=language == "ko")
