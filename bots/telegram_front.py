@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from bots.telegram_calls import Calls, Rates
 from bots.telegram_channel import DraftingChannel, TelegramChannel
 from bots.telegram_forms import PLAIN, RICH
 from bots.telegram_intake import CHOICE
-from bots.telegram_names import PREFIX, Names, Place
+from bots.telegram_names import PREFIX, Names, Place, chat_of
 from bots.telegram_speakers import Speaker
 from bots.wording import Wording
 from core.chat import Chat
@@ -146,7 +146,7 @@ class Front:
             log.info("a sentence was not told: too many wait in its chat")
             return
         self._telling[chat] = self._telling.get(chat, 0) + 1
-        task = self.start(self._tell(speaker, outcome, instead_of), "sentence")
+        task = self.start(self._bring(speaker, outcome, instead_of), "sentence")
         task.add_done_callback(lambda _: self._told(chat))
 
     def _told(self, chat: int) -> None:
@@ -154,22 +154,32 @@ class Front:
         if not self._telling[chat]:
             del self._telling[chat]
 
-    async def _tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> None:
+    async def _bring(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> None:
+        """To where it may be read: a file is for its person alone, whose group hears only where it is."""
+        here, own = speaker.place, chat_of(speaker.name) or 0
+        if outcome.file is not None and here.group and own != here.chat:
+            sent = own > 0 and await self._tell(replace(speaker, place=Place(own)), outcome, None)
+            outcome = Outcome(speaker.say("sent-privately" if sent else "write-first"), done=sent)
+        await self._tell(speaker, outcome, instead_of)
+
+    async def _tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> bool:
+        """Say it until Telegram has taken it; False where it does not."""
         for tries in range(TRIES):
             pace = self._calls.pace(self._calls.chat(speaker.place.chat))
             try:
                 async with pace.slot("final"):
                     await self._say(speaker, outcome, instead_of)
-                return
+                return True
             except channel.RetryAfter as refusal:
                 pace.pause(refusal.seconds)
             except Gone:
                 if instead_of is None:
-                    return
+                    return False
                 instead_of = None
             except (ChannelError, OSError):
                 await asyncio.sleep(FIRST_BACK_OFF * 2.0**tries)
         log.warning("a sentence was not told: Telegram did not take it")
+        return False
 
     async def _say(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> None:
         place, file = speaker.place, outcome.file

@@ -11,7 +11,7 @@ import pytest
 
 from core.people import People
 from tests.botapi.server import bot_api
-from tests.botapi.world import BOT, Json
+from tests.botapi.world import BOT, Json, entities
 from tests.fakes import SteppedEngine, until
 from tests.houses import house
 from tests.telegrams import NO_FLOOD, OPEN, SAY, WORDING, Stage, connected, labels, stage
@@ -211,6 +211,22 @@ async def test_everything_kept_comes_as_a_file_and_goes_only_when_its_person_is_
 # Groups.
 
 
+async def test_in_a_group_everything_kept_goes_to_its_persons_own_chat_and_the_group_reads_none_of_it(
+    scene: Stage,
+) -> None:
+    ann, room = scene.world.person("Ann"), scene.world.group("Friends")
+    scene.world.say(ann, "my secret")
+    await scene.shown(scene.room(ann), ANSWER)
+    scene.world.say(ann, f"/export{NAME}", room)
+    (file,) = await scene.shown(scene.room(ann), SAY("export-done"))
+    assert b"my secret" in scene.world.files[file["document"]["file_id"]]
+    await scene.shown(room, SAY("sent-privately"))
+    scene.room(ann).blocked = True
+    scene.world.say(ann, f"/export{NAME}", room)
+    await scene.shown(room, SAY("sent-privately"), SAY("write-first"))
+    assert not any("document" in message for message in room.of_bot())
+
+
 async def test_a_group_is_answered_when_it_names_the_bot_replies_to_it_or_commands_it(scene: Stage) -> None:
     ann = scene.world.person("Ann")
     room = scene.world.group("Friends")
@@ -327,6 +343,9 @@ async def test_an_anonymous_admin_asks_as_the_group_and_bots_do_not_ask(scene: S
     assert [kept.owner for kept in await scene.home.store.conversations(f"telegram:{room.id}")] == [
         f"telegram:{room.id}"
     ]
+    command = {"text": "/export", "entities": entities("/export"), "sender_chat": room.chat}
+    scene.world.deliver("message", scene.world.message(room, anybody, command))
+    await scene.shown(room, ANSWER, SAY("export-done"))  # asked here by the group, so it is the group's to read
 
 
 # Edits, long texts.

@@ -152,6 +152,8 @@ privacy-retention = After { $days ->
 } everything is deleted by itself.
 export-done = Everything kept about you:
 export-nothing = Nothing is kept about you.
+sent-privately = That is for you alone: I have sent it to our private chat.
+write-first = That is for you alone, and I cannot write to you in private yet. Open a chat with me, press Start and give the command there.
 forget-sure = Delete all your conversations for good?
 forget-done = { $count ->
     [0] There was nothing to delete.

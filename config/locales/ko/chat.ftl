@@ -139,6 +139,8 @@ privacy =
 privacy-retention = { $days }일이 지나면 모두 자동으로 삭제됩니다.
 export-done = 저장된 정보 전체입니다:
 export-nothing = 저장된 정보가 없습니다.
+sent-privately = 본인만 볼 수 있도록 개인 대화로 보냈습니다.
+write-first = 본인만 볼 내용이라 개인 대화로 보내야 하는데 아직 보낼 수 없습니다. 저와의 개인 대화를 열어 ‘시작’을 누르고 거기서 명령을 다시 보내 주세요.
 forget-sure = 모든 대화를 완전히 삭제할까요?
 forget-done = { $count ->
     [0] 삭제할 것이 없었습니다.

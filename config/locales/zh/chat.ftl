@@ -139,6 +139,8 @@ privacy =
 privacy-retention = { $days } 天后会自动全部删除。
 export-done = 这是保存的您的全部数据：
 export-nothing = 没有保存您的任何数据。
+sent-privately = 内容仅供您本人查看，已发到我们的私聊中。
+write-first = 内容仅供您本人查看，但我还不能给您发私信。请打开与我的私聊，点“开始”，然后在那里发送这个命令。
 forget-sure = 要彻底删除您的所有对话吗？
 forget-done = { $count ->
     [0] 没有可删除的内容。
