@@ -118,8 +118,12 @@ class Calls:
         return self._newest.get(chat) == message
 
     def reply_to(self, place: Place) -> ReplyParameters | None:
-        """The question is quoted where the answer would not be taken for its own: in groups, and when more was said."""
-        if not place.message or (not place.group and self.is_newest(place.chat, place.message)):
+        """The question is quoted where the answer would not be taken for its own: in groups, and when more was said.
+
+        In a group that has moved its number is another message's.
+        """
+        moved = self.chat(place.chat) != place.chat
+        if moved or not place.message or (not place.group and self.is_newest(place.chat, place.message)):
             return None
         return ReplyParameters(place.message, allow_sending_without_reply=True)
 

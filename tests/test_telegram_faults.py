@@ -254,6 +254,19 @@ async def test_a_group_that_becomes_a_supergroup_takes_its_conversations_along(t
         assert [conversation.key for conversation in kept] == [f"telegram:{BOT['id']}:{new.id}:{ann.id}"]
 
 
+async def test_an_answer_in_a_group_that_has_moved_quotes_no_stranger(tmp_path: Path) -> None:
+    async with stage(tmp_path) as scene:
+        ann, bob, room = scene.world.person("Ann"), scene.world.person("Bob"), scene.world.group("Friends", "group")
+        scene.world.say(ann, f"{NAME} hello", room)
+        await scene.world.until(lambda: room.of_bot())
+        new = scene.world.migrate(room)
+        for _ in room.messages:  # one of them has the number that the question had
+            scene.world.say(bob, "not for the bot", new)
+        scene.home.engine.release()
+        (answer,) = await scene.shown(new, ANSWER)
+        assert "reply_to_message" not in answer
+
+
 async def test_an_update_that_the_library_cannot_read_is_kept_and_stepped_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
