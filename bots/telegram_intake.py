@@ -254,6 +254,8 @@ class Intake:
         except StoreError as failure:
             log.error("a command could not be carried out: %s", failure)
             outcome = Outcome(speaker.say("failed"), done=False)
+        if outcome.reply is not None and outcome.reply.turn.shown:
+            outcome = Outcome(speaker.say("already-done"))
         if outcome.reply is not None:
             self._screen.follow(outcome.reply)
         else:
@@ -308,7 +310,7 @@ class Intake:
             case _:
                 reply = await self._chat.proceed(turn, speaker.name, event, places=speaker.places)
         self._screen.follow(reply)
-        return ""
+        return speaker.say("already-done") if reply.turn.shown else ""
 
     # Groups.
 

@@ -174,8 +174,8 @@ class Chat:
         """Another answer to the same question, as a sibling; ``take_over`` draws it in the old one's messages.
 
         An owner may ask for it on behalf of whoever asked. The conversation goes on from it if the old one was its
-        newest, or with ``branch``. A second press finds the sibling that the first one made. Raises StillAnswering
-        while the turn waits or runs.
+        newest, or with ``branch``. A second press finds the sibling that the first one made, unless that has ended and
+        the old answer is still shown in messages of its own. Raises StillAnswering while the turn waits or runs.
         """
         again = Again("regenerate", target, user, event, None, place, at, take_over, branch, places)
         return await self._accepting.again(again)
@@ -190,7 +190,8 @@ class Chat:
         at: float | None = None,
         places: Sequence[str] = (),
     ) -> Reply:
-        """Continue an answer that was cut by its length or stopped: a child turn without a question."""
+        """Continue an answer that was cut by its length or stopped: a child turn without a question; always the same
+        one, however often it is asked for."""
         again = Again("proceed", target, user, event, "", place, at, branch=True, places=places)
         return await self._accepting.again(again)
 

@@ -103,6 +103,38 @@ async def test_a_second_press_of_regenerate_makes_no_second_answer(scene: Stage)
     assert len(scene.home.engine.asked) == 2
 
 
+async def test_an_answer_with_another_one_below_it_is_made_anew_as_often_as_somebody_wants(scene: Stage) -> None:
+    ann = scene.world.person("Ann")
+    room = scene.room(ann)
+    scene.world.say(ann, "hello")
+    (first,) = await scene.shown(room, ANSWER)
+    for count in (2, 3):
+        scene.world.say(ann, "/retry", reply_to=first)
+        await scene.shown(room, *[ANSWER] * count)
+        await until(lambda: not scene.home.gate.running)
+    scene.home.engine.words = 2
+    scene.world.press(ann, first, "Regenerate")
+    await scene.shown(room, "a1 a2", ANSWER, ANSWER)
+
+
+async def test_continue_of_what_was_continued_gets_a_word(tmp_path: Path) -> None:
+    async with stage(tmp_path, max_tokens=2) as scene:
+        scene.home.engine.release()
+        ann = scene.world.person("Ann")
+        room = scene.room(ann)
+        scene.world.say(ann, "hello")
+        (cut,) = await scene.shown(room, f"a1 a2\n\n{SAY('cut-by-length')}")
+        scene.world.press(ann, cut, "Continue")
+        await scene.world.until(lambda: len(room.of_bot()) == 2 and "Regenerate" in labels(room.of_bot()[-1]))
+        while await scene.home.store.unshown("telegram:"):  # noqa: ASYNC110 - no event says so
+            await asyncio.sleep(0.01)
+        scene.world.press(ann, cut, "Continue")
+        await scene.world.until(lambda: scene.world.toasts and scene.world.toasts[-1][1] == SAY("already-done"))
+        scene.world.say(ann, "/continue", reply_to=cut)
+        await scene.world.until(lambda: room.texts()[-1] == SAY("already-done"))
+        assert len(room.of_bot()) == 3
+
+
 async def test_buttons_work_after_a_restart_and_so_does_what_was_interrupted(tmp_path: Path) -> None:
     async with bot_api(rules=NO_FLOOD) as server:
         ann = server.world.person("Ann")

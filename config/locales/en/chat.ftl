@@ -64,6 +64,7 @@ not-allowed = Sorry, you are not admitted here. Ask the person who runs this bot
 not-yours = Only the person who asked can do that.
 not-found = That is not here any more.
 nothing-to-continue = There is nothing to continue here.
+already-done = That was done already.
 still-answering = I am still at this answer. Wait for its end, or stop it.
 shutting-down = Conch is shutting down. Please try again in a few minutes.
 draining = No new questions are accepted just now. Please ask again later.

@@ -54,6 +54,7 @@ not-allowed = 抱歉，您没有使用权限。请联系机器人的管理者。
 not-yours = 只有提问的人可以这样做。
 not-found = 这里已经找不到它了。
 nothing-to-continue = 这里没有可以继续的回答。
+already-done = 这已经做过了。
 still-answering = 我还在回答这个问题。请等它结束，或先停止。
 shutting-down = Conch 正在关闭，请过几分钟再试。
 draining = 现在暂不接受新问题，请稍后再问。
