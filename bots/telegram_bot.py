@@ -92,9 +92,10 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
     watch = Watch(report, say)
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(_bot(options, watch, say))
-        front = Front(bot, chat, ground.wording, options.look)
+        front = Front(bot, chat, ground.store, ground.wording, options.look)
         stack.push_async_callback(front.close)
         intake = _intake(ground, options, bot, front)
+        await front.load()
         await intake.load()
         for reply in await chat.unfinished(front.names.prefix):
             front.follow(reply)

@@ -78,7 +78,8 @@ class Calls:
         """``migrated`` is told when a group has become a supergroup with another id."""
         self.bot = bot
         self._migrated, self._rates = migrated, rates
-        self._moved: dict[int, int] = {}
+        self.moved: dict[int, int] = {}
+        """Groups that have become supergroups, and what."""
         self._newest: OrderedDict[int, int] = OrderedDict()
         self._pacing = Pacing(rates.over_all / BURSTS, 1 / BURSTS, clock=asyncio.get_running_loop().time)
 
@@ -99,12 +100,12 @@ class Calls:
 
     def chat(self, chat: int) -> int:
         """Where a chat is by now."""
-        return self._moved.get(chat, chat)
+        return self.moved.get(chat, chat)
 
     async def move(self, old: int, new: int) -> None:
         """A group has become a supergroup."""
-        self._moved[old] = new
         await self._migrated(old, new)
+        self.moved[old] = new
 
     def saw(self, chat: int, message: int) -> None:
         """A message, anybody's, is the newest of its chat."""

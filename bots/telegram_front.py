@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -23,12 +24,13 @@ from bots.telegram_calls import Calls, Rates
 from bots.telegram_channel import DraftingChannel, TelegramChannel
 from bots.telegram_forms import PLAIN, RICH
 from bots.telegram_intake import CHOICE
-from bots.telegram_names import PREFIX, Names, Place, chat_of
+from bots.telegram_names import PREFIX, Names, Place, chat_of, person
 from bots.telegram_speakers import Speaker
 from bots.wording import Wording
 from core.chat import Chat
 from core.errors import ConchError
 from core.reply import Reply
+from core.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +57,19 @@ class Look:
 class Front:
     """What one bot shows: answers and sentences, each as a task of its own."""
 
-    def __init__(self, bot: Bot, chat: Chat, wording: Wording, look: Look) -> None:
+    def __init__(self, bot: Bot, chat: Chat, store: Store, wording: Wording, look: Look) -> None:
         self.names = Names(bot.id)
-        self._bot, self._chat, self._wording = bot, chat, wording
+        self._bot, self._chat, self._store, self._wording = bot, chat, store, wording
         self._api, self._drafts, self._form = look.api, look.drafts, RICH if look.rich else PLAIN
         self._calls, self._patience = Calls(bot, self._move, look.rates), look.rates.patience
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetching: set[asyncio.Task[None]] = set()
         self._shown: dict[int, asyncio.Task[None]] = {}
         self._telling: dict[int, int] = {}
+
+    async def load(self) -> None:
+        """Read which groups have moved in earlier lives."""
+        self._calls.moved.update(json.loads(await self._store.get(self._moved_key) or "[]"))
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Do it beside everything else."""
@@ -211,12 +217,22 @@ class Front:
         with suppress(ChannelError, OSError):
             await self._calls(self._bot.answer_callback_query(press.id, sentence[:200] or None), 0)
 
+    def whereabouts(self, chat: int) -> int:
+        return self._calls.chat(chat)
+
     async def migrated(self, old: int, new: int) -> None:
         await self._calls.move(old, new)
 
     async def _move(self, old: int, new: int) -> None:
+        """Everything that goes by a group's id; what else the settings say of it only its host can change."""
         await self._chat.move(self.names.in_chat(old), self.names.in_chat(new))
-        await self._chat.move_place(f"{PREFIX}{old}", f"{PREFIX}{new}")
+        await self._chat.move_place(person(old), person(new))
+        await self._store.put(self._moved_key, json.dumps(list({**self._calls.moved, old: new}.items())))
+        log.warning("the group %s is %s now: where the settings name it, change them", person(old), person(new))
+
+    @property
+    def _moved_key(self) -> str:
+        return f"{self.names.prefix}moved"
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

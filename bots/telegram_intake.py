@@ -132,7 +132,7 @@ class Intake:
             return
         if command := command_of(message, self._me):
             await self._command(command, message, speaker, update)
-        elif is_for(message, self._me) or message.chat.id in self._everything:
+        elif is_for(message, self._me) or self._hears_all(message.chat.id):
             await self._ask(message, speaker, message.date.timestamp())
         elif message.text:
             await self._go_on(message, speaker)
@@ -358,6 +358,10 @@ class Intake:
             self._refusals.notice(speaker, "failed")
 
     # Who and where.
+
+    def _hears_all(self, chat: int) -> bool:
+        """Is every message in this chat a question? The settings may name it by the id that it had."""
+        return any(chat in (named, self._screen.whereabouts(named)) for named in self._everything)
 
     def _asker(self, speaker: Speaker, event: str) -> Asker:
         return Asker(

@@ -45,6 +45,9 @@ class Screen(Protocol):
     def toast(self, press: CallbackQuery, sentence: str) -> None:
         """Answer a press of a button; whoever pressed reads the sentence, if there is one."""
 
+    def whereabouts(self, chat: int) -> int:
+        """Where a chat is by now: a group may have become a supergroup with another id."""
+
     async def migrated(self, old: int, new: int) -> None:
         """A group has become a supergroup with another id."""
 

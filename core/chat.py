@@ -343,7 +343,7 @@ class Chat:
                 live.turn = replace(live.turn, conversation=new + live.turn.conversation.removeprefix(old))
 
     async def move_place(self, old: str, new: str) -> None:
-        """A platform has renamed a place: what was granted to ``old`` is granted to ``new``."""
+        """A platform has renamed a place: what ``old`` may, ``new`` may."""
         await self.people.move(self._store, old, new)
 
     async def persona(self, conversation: str, user: str, name: str | None = None) -> str:

@@ -254,6 +254,21 @@ async def test_a_group_that_becomes_a_supergroup_takes_its_conversations_along(t
         assert [conversation.key for conversation in kept] == [f"telegram:{BOT['id']}:{new.id}:{ann.id}"]
 
 
+async def test_a_group_that_moves_stays_what_the_settings_say_of_it_also_after_a_restart(tmp_path: Path) -> None:
+    everything = {"everything": frozenset([-1070])}
+    async with bot_api(privacy=False, rules=NO_FLOOD) as server:
+        ann, old = server.world.person("Ann"), server.world.group("Friends", "group", id_=-1070)
+        new = server.world.migrate(old)
+        for life in (1, 2):
+            people = People(owners=["telegram:42"], allowed=["telegram:-1070"], open_to=("web",))
+            async with house(tmp_path, people=people) as home:
+                await people.load(home.store)
+                home.engine.release()
+                async with connected(server, home, **everything) as scene:
+                    server.world.say(ann, "hello all", new)
+                    await scene.shown(new, *[ANSWER] * life)
+
+
 async def test_an_answer_in_a_group_that_has_moved_quotes_no_stranger(tmp_path: Path) -> None:
     async with stage(tmp_path) as scene:
         ann, bob, room = scene.world.person("Ann"), scene.world.person("Bob"), scene.world.group("Friends", "group")
