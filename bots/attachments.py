@@ -49,7 +49,7 @@ async def fetch(client: httpx.AsyncClient, url: str, hosts: Collection[str]) -> 
     data = bytearray()
     try:
         async with client.stream("GET", url) as answer:
-            if answer.status_code >= 500:
+            if answer.status_code == 429 or answer.status_code >= 500:
                 raise ConnectionError(f"HTTP {answer.status_code}")
             if answer.status_code != 200:
                 raise Unreadable("file_unreadable")

@@ -125,11 +125,16 @@ class Front:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _text(self, source: str) -> str:
-        for tries in range(TRIES):
+        """Being told to wait costs no try: Telegram says how long, and means everybody."""
+        tries = 0
+        while tries < TRIES:
             try:
                 return text_of(await self._bytes(source))
+            except channel.RetryAfter as refusal:
+                await asyncio.sleep(refusal.seconds)
             except (Unreachable, OSError):
                 await asyncio.sleep(FIRST_BACK_OFF * 2.0**tries)
+                tries += 1
             except ChannelError:
                 break
         raise Unreadable("file_unreadable")

@@ -84,8 +84,8 @@ async def test_a_fault_on_the_way_may_pass_and_tells_no_secret() -> None:
     def broken(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("no route to bot12345:secret")
 
-    for transport in (httpx.MockTransport(broken), httpx.MockTransport(lambda request: httpx.Response(502))):
-        async with httpx.AsyncClient(transport=transport) as browser:
+    for faulty in (broken, lambda request: httpx.Response(502), lambda request: httpx.Response(429)):
+        async with httpx.AsyncClient(transport=httpx.MockTransport(faulty)) as browser:
             with pytest.raises(ConnectionError) as fault:
                 await fetch(browser, "https://files.example/bot12345:secret/a", {"files.example"})
             assert "secret" not in repr(fault.value)

@@ -18,7 +18,7 @@ from core.people import People
 from core.store import Store
 from tests.botapi.methods import TOKEN, Refusal
 from tests.botapi.server import Fault, bot_api
-from tests.botapi.world import BOT, Json, Room
+from tests.botapi.world import BOT, Json, Person, Room
 from tests.fakes import SteppedEngine, until
 from tests.houses import Clock, house
 from tests.telegrams import (
@@ -141,20 +141,29 @@ async def test_with_a_webhook_a_start_survives_every_fault_and_hears_of_a_revoke
             assert scene.hooks == {}
 
 
-async def test_told_to_wait_everybody_waits_and_the_answer_comes(tmp_path: Path) -> None:
-    await at_once(told_to_wait(tmp_path / method, method) for method in (*AFTER_START[1:6], "setMyCommands"))
+@pytest.mark.parametrize(
+    "calls", [AFTER_START[1:6], (*AFTER_START[6:], "sendDocument", "setMyCommands")], ids=["showing", "others"]
+)
+async def test_told_to_wait_everybody_waits_and_the_answer_comes(tmp_path: Path, calls: Sequence[str]) -> None:
+    await at_once(told_to_wait(tmp_path / call, call) for call in calls)
 
 
 async def told_to_wait(folder: Path, method: str) -> None:
     """A session in which this call is one too many once."""
     engine = SteppedEngine(words=4000, context_window=12_000)
     async with stage(folder, engine=engine, max_tokens=9000) as scene:
-        scene.server.api.errors[method].append(Refusal(429, "Too Many Requests: retry after 1", retry_after=1))
-        await everything(scene)
+        if method == "file":
+            scene.server.faults[method].append("429")
+        else:
+            scene.server.api.errors[method].append(Refusal(429, "Too Many Requests: retry after 1", retry_after=1))
+        room = await everything(scene)
+        scene.world.say(Person(room.id, "Ann"), "/export")
+        await scene.world.until(lambda: SAY("export-done") in room.texts())
         await scene.world.until(lambda: len(scene.world.menus) == 3)
-        refused = next(call.at for call in scene.server.api.calls if call.code == 429)
-        paced = ("sendMessage", "editMessageText", "deleteMessage", "editMessageMedia", "sendChatAction")
+        assert not any((*scene.server.api.errors.values(), *scene.server.faults.values())), "every call was made"
+        paced = (*AFTER_START[1:6], "sendDocument")
         if method in paced:
+            refused = next(call.at for call in scene.server.api.calls if call.code == 429)
             later = [call.at for call in scene.server.api.of(*paced) if call.at > refused]
             assert min(later) >= refused + 0.9
 
