@@ -19,6 +19,7 @@ from bots import channel
 from bots.channel import ChannelError, Gone, Lost, Unchanged, Unreachable
 from bots.pacing import Pace, Pacing, Rate
 from bots.telegram_names import Place
+from core.errors import StoreError, StoreFull
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -89,7 +90,11 @@ class Calls:
             async with asyncio.timeout(self._rates.patience):
                 return await work
         except ChatMigrated as moved:
-            await self.move(chat, moved.new_chat_id)
+            try:
+                await self.move(chat, moved.new_chat_id)
+            except (StoreError, StoreFull, OSError) as failure:
+                log.error("where the chat has moved to is not stored yet: %s", failure)
+                raise Unreachable(type(failure).__name__) from failure
             raise Lost from moved
         except TelegramError as error:
             raise meaning(error) from error

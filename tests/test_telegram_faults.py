@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from bots.streaming import MAX_PARTS
 from bots.telegram_bot import SECRET_HEADER
 from bots.telegram_polling import CONFLICT_SECONDS, OUT_OF_REACH_SECONDS, Watch
-from core.errors import StoreError
+from core.errors import StoreError, StoreFull
 from core.people import People
 from core.store import Store
 from tests.botapi.methods import TOKEN, Refusal
@@ -261,6 +262,29 @@ async def test_a_group_that_becomes_a_supergroup_takes_its_conversations_along(t
         await scene.world.until(lambda: new.texts().count(ANSWER) == 1 + (when != "before"))
         kept = await scene.home.store.conversations(f"telegram:{ann.id}")
         assert [conversation.key for conversation in kept] == [f"telegram:{BOT['id']}:{new.id}:{ann.id}"]
+
+
+async def test_a_move_that_the_store_cannot_take_is_made_when_it_can_and_the_answer_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as scene:
+        ann, room = scene.world.person("Ann"), scene.world.group("Friends", "group")
+        scene.world.say(ann, f"{NAME} hello", room)
+        await scene.world.until(lambda: room.of_bot())
+        failures = deque([StoreError("The disk does not answer."), StoreFull()])
+        move = Store.move
+
+        async def broken(*arguments: object) -> None:
+            if failures:
+                raise failures.popleft()
+            await move(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Store, "move", broken)
+        new = scene.world.group("Friends")
+        room.moved_to = new.id
+        scene.home.engine.release()
+        await scene.shown(new, ANSWER)
+        assert not failures
 
 
 async def test_a_group_that_moves_stays_what_the_settings_say_of_it_also_after_a_restart(tmp_path: Path) -> None:
