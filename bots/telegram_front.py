@@ -17,7 +17,7 @@ from telegram import Bot, CallbackQuery, InlineKeyboardButton, InlineKeyboardMar
 
 from bots import channel
 from bots.attachments import LIMIT, Unreadable, check_size, fetch, text_of
-from bots.channel import ChannelError, Gone, Unreachable
+from bots.channel import ChannelError, Gone, Unchanged, Unreachable
 from bots.commands import Outcome
 from bots.streaming import show
 from bots.telegram_calls import Calls, Rates
@@ -180,6 +180,8 @@ class Front:
             try:
                 async with pace.slot("final"):
                     await self._say(speaker, outcome, instead_of)
+                return True
+            except Unchanged:
                 return True
             except channel.RetryAfter as refusal:
                 pace.pause(refusal.seconds)

@@ -223,6 +223,20 @@ async def test_the_language_is_that_of_the_app_until_another_is_chosen(scene: St
     await scene.world.until(lambda: labels(room.of_bot()[-1]) == [WORDING("zh", "button-regenerate")])
 
 
+async def test_a_choice_pressed_twice_is_told_once_and_not_tried_again(scene: Stage) -> None:
+    ann = scene.world.person("Ann")
+    room = scene.room(ann)
+    scene.world.say(ann, "/language")
+    (choice,) = await scene.shown(room, SAY("language-now"))
+    pressed = dict(choice)
+    for _ in range(2):
+        scene.world.press(ann, pressed, "中文")
+    await scene.world.until(lambda: len(scene.server.api.of("editMessageText")) == 2)
+    await until(lambda: "telegram sentence" not in {task.get_name() for task in asyncio.all_tasks()})
+    assert [call.code for call in scene.server.api.of("editMessageText")] == [200, 400]
+    assert room.texts() == [WORDING("zh", "language-set")]
+
+
 async def test_everything_kept_comes_as_a_file_and_goes_only_when_its_person_is_sure(scene: Stage) -> None:
     ann, bob = scene.world.person("Ann"), scene.world.person("Bob")
     room = scene.room(ann)
