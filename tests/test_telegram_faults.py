@@ -142,6 +142,20 @@ async def test_with_a_webhook_a_start_survives_every_fault_and_hears_of_a_revoke
             assert scene.hooks == {}
 
 
+@pytest.mark.parametrize("taken", [{}, {"url": "https://other.example.org/hooks/telegram"}], ids=["gone", "another"])
+async def test_a_webhook_that_another_program_takes_away_ends_the_front(tmp_path: Path, taken: Json) -> None:
+    async with bot_api(rules=NO_FLOOD) as server, house(tmp_path, people=People(open_to=OPEN)) as home:
+        async with connected(server, home, webhook="https://chat.example.org", hook_seconds=0.01, **HASTY) as scene:
+            server.faults["getWebhookInfo"].extend(FAULTS)
+            await server.world.until(lambda: len(server.api.of("getWebhookInfo")) > 2)
+            assert not any(server.faults.values()), "every call was made"
+            assert scene.states == ["up"]
+            server.api.webhook = taken
+            await until(lambda: scene.states[-1] == "ended: token used twice")
+            assert scene.hooks == {}
+        assert server.api.wrongs == []
+
+
 @pytest.mark.parametrize(
     "calls", [AFTER_START[1:6], (*AFTER_START[6:], "sendDocument", "setMyCommands")], ids=["showing", "others"]
 )
