@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from telegram import CallbackQuery, Chat, ChatMemberUpdated, Message, Update, User
+from telegram import CallbackQuery, ChatMemberUpdated, Message, Update, User
 from telegram.constants import ChatMemberStatus, ChatType
 
 from bots.attachments import Unreadable
@@ -278,10 +278,7 @@ class Intake:
         await self._store.put(self._given_key, json.dumps(list(self._given)))
 
     async def _pressed(self, press: CallbackQuery, update: int) -> None:
-        chat = press.message.chat if press.message is not None else Chat(press.from_user.id, ChatType.PRIVATE)
-        topic = topic_of(press.message) if isinstance(press.message, Message) else None
-        place = Place(chat.id, topic=topic, group=chat.type != ChatType.PRIVATE)
-        speaker = await self._speakers.named(person(press.from_user.id), place, press.from_user)
+        speaker = await self._speakers.who_pressed(press)
         word, _, rest = (press.data or "").partition(":")
         sentence = ""
         try:
@@ -352,10 +349,15 @@ class Intake:
         self._refusals.notice(speaker, "failed")
 
     async def _apologize(self, update: Update) -> None:
-        """Something in us went wrong at this update, and whoever sent it should not wait for an answer."""
-        message = update.effective_message
-        if message is not None and (speaker := await self._speakers.of(message)) is not None:
-            self._refusals.notice(speaker, "failed")
+        """Something in us went wrong at this update: whoever sent it should not wait for an answer. Raises nothing."""
+        press, message = update.callback_query, update.effective_message
+        try:
+            if press is not None:
+                self._screen.toast(press, (await self._speakers.who_pressed(press)).say("failed"))
+            elif message is not None and (speaker := await self._speakers.of(message)) is not None:
+                self._refusals.notice(speaker, "failed")
+        except Exception as failure:
+            log.error("nobody was told that update %d could not be taken", update.update_id, exc_info=failure)
 
     # Who and where.
 

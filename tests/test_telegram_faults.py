@@ -370,6 +370,45 @@ async def test_a_mistake_of_ours_at_one_update_is_told_and_stepped_over(
     clean(caplog, "a secret question")
 
 
+async def test_a_mistake_of_ours_at_a_press_is_told_to_whoever_pressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as scene:
+        scene.home.engine.release()
+        ann = scene.world.person("Ann")
+        scene.world.say(ann, "hello")
+        (message,) = await scene.shown(scene.room(ann), ANSWER)
+
+        async def mistaken(*_: object, **__: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(type(scene.home.chat), "regenerate", mistaken)
+        scene.world.press(ann, message, "Regenerate")
+        await scene.world.until(lambda: [text for _, text in scene.world.toasts] == [SAY("failed")])
+
+
+async def test_a_mistake_that_cannot_be_told_of_is_stepped_over_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as scene:
+        scene.home.engine.release()
+        ann, chat = scene.world.person("Ann"), type(scene.home.chat)
+
+        async def no_store(*_: object) -> None:
+            raise StoreError("The disk does not answer.")
+
+        async def mistaken(*_: object, **__: object) -> None:
+            broken.setattr(chat, "language", no_store)
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as broken:
+            broken.setattr(chat, "send", mistaken)
+            number, _ = scene.world.say(ann, "hello")
+            await scene.world.until(lambda: scene.world.confirmed > (number or 0))
+        scene.world.say(ann, "hello again")
+        await scene.shown(scene.room(ann), ANSWER)
+
+
 async def test_an_update_waits_for_a_store_that_cannot_take_it_and_is_not_told_as_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
