@@ -132,7 +132,7 @@ class Intake:
             return
         if command := command_of(message, self._me):
             await self._command(command, message, speaker, update)
-        elif is_for(message, self._me) or self._hears_all(message.chat.id):
+        elif self._is_asked(message):
             await self._ask(message, speaker, message.date.timestamp())
         elif message.text:
             await self._go_on(message, speaker)
@@ -144,7 +144,8 @@ class Intake:
             files = files_of(message)
             reply = await self._send(message, speaker, question, files, at)
         except Unreadable as unreadable:
-            self._refusals.notice(speaker, unreadable.cause)
+            if await self._admits(speaker):
+                self._refusals.notice(speaker, unreadable.cause)
         except Refused as refusal:
             await self._refusals.refuse(speaker, refusal)
         else:
@@ -217,7 +218,7 @@ class Intake:
                 places=speaker.places,
             )
         except NotFound:
-            if (message.text or message.caption) and is_for(message, self._me):
+            if (message.text or message.caption) and self._is_asked(message):
                 await self._ask(message, speaker, at)
         except NotYours:
             log.debug("an edit of a question that was forgotten")
@@ -234,12 +235,8 @@ class Intake:
                 self._refusals.notice(speaker, "unknown_command", command=f"/{command.name}")
             return
         opens = command.name == "start" and command.argument
-        if command.name not in FOR_STRANGERS and not opens:
-            try:
-                self._chat.people.check(speaker.name, speaker.places)
-            except NotAllowed:
-                await self._refusals.refuse_stranger(speaker)
-                return
+        if command.name not in FOR_STRANGERS and not opens and not await self._admits(speaker):
+            return
         replied = message.reply_to_message if answers(message, self._me) else None
         asker = self._asker(speaker, self._names.message(message.chat.id, message.message_id))
         if replied is not None:
@@ -361,9 +358,19 @@ class Intake:
 
     # Who and where.
 
-    def _hears_all(self, chat: int) -> bool:
-        """Is every message in this chat a question? The settings may name it by the id that it had."""
-        return any(chat in (named, self._screen.whereabouts(named)) for named in self._everything)
+    async def _admits(self, speaker: Speaker) -> bool:
+        """May they speak here? If not they hear so."""
+        try:
+            self._chat.people.check(speaker.name, speaker.places)
+        except NotAllowed:
+            await self._refusals.refuse_stranger(speaker)
+            return False
+        return True
+
+    def _is_asked(self, message: Message) -> bool:
+        """Is it a question to us? The settings may name a group, where everything is one, by the id that it had."""
+        chats = ((named, self._screen.whereabouts(named)) for named in self._everything)
+        return is_for(message, self._me) or any(message.chat.id in chat for chat in chats)
 
     def _asker(self, speaker: Speaker, event: str) -> Asker:
         return Asker(

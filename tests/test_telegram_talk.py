@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.limits import Limits
 from core.people import People
 from tests.botapi.server import bot_api
 from tests.botapi.world import BOT, Json, entities
@@ -436,6 +437,18 @@ async def test_a_message_that_names_the_bot_only_after_an_edit_is_a_question_the
         scene.world.edit(ann, message, f"{NAME} hello")
         await scene.shown(room, ANSWER)
         assert asked(scene) == ["hello"]
+
+
+async def test_where_every_message_is_answered_a_refused_one_is_a_question_after_an_edit(tmp_path: Path) -> None:
+    limits, everything = Limits(0, 0, characters=10), {"everything": frozenset([-1070])}
+    async with stage(tmp_path, privacy=False, limits=limits, front=everything) as scene:
+        scene.home.engine.release()
+        ann, room = scene.world.person("Ann"), scene.world.group("Talkative", id_=-1070)
+        message = scene.world.say(ann, "far too long", room)[1]
+        await scene.shown(room, SAY("too-long-characters", limit=10))
+        scene.world.edit(ann, message, "short")
+        await scene.shown(room, SAY("too-long-characters", limit=10), ANSWER)
+        assert asked(scene) == ["short"]
 
 
 async def test_a_place_on_a_map_that_moves_on_is_answered_no_more_than_once(scene: Stage) -> None:
