@@ -37,7 +37,7 @@ from bots.telegram_text import (
 )
 from bots.wording import Wording, refused
 from core import chat as core
-from core.errors import NotAllowed, NotFound, NotYours, Refused, StoreError
+from core.errors import NotAllowed, NotFound, NotYours, Refused, StoreError, StoreFull
 from core.messages import Attachment
 from core.reply import Reply
 from core.store import Store
@@ -102,7 +102,7 @@ class Intake:
             try:
                 await (self._take(update) if raw is None else self._keep(raw))
                 return
-            except (StoreError, OSError) as failure:
+            except (StoreError, StoreFull, OSError) as failure:
                 log.error("an update waits for the store: %s", failure)
             except Exception as failure:
                 log.error("update %d could not be taken", update.update_id, exc_info=failure)
