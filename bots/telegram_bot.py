@@ -103,7 +103,8 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
         stack.push_async_callback(front.close)
         intake = _intake(ground, options, bot, front)
         await front.load()
-        await intake.load()
+        stack.push_async_callback(intake.given.close)
+        await intake.given.load()
         for reply in await chat.unfinished(front.names.prefix):
             front.follow(reply)
         stack.callback(front.start(_menu(bot, ground, front.names), "menu").cancel)

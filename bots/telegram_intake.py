@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from telegram.constants import ChatMemberStatus, ChatType
 
 from bots.attachments import Unreadable
 from bots.commands import Asker, Commands, Outcome
+from bots.telegram_given import Given
 from bots.telegram_names import PREFIX, Names, Place, chat_of, person
 from bots.telegram_refusals import Refusals
 from bots.telegram_speakers import Screen, Speaker, Speakers
@@ -46,10 +46,6 @@ log = logging.getLogger(__name__)
 
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.5, 15.0
 """Seconds before an update is taken again that the store could not take: doubled each time, up to the second."""
-COMMAND_SECONDS = 5.0
-"""How long others wait for a command; one that takes longer goes on beside them."""
-GIVEN_KEPT = 200
-"""Commands of which it is remembered that they were given: more than Telegram delivers at once."""
 FOR_STRANGERS = ("help", "privacy", "language", "export", "forget")
 """Commands that are nobody's to refuse."""
 MEMBERS = (ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR)
@@ -85,12 +81,7 @@ class Intake:
         self._speakers = Speakers(chat, wording, manners.language)
         self._refusals = Refusals(chat, screen)
         self._names = Names(me.id)
-        self._given: deque[int] = deque(maxlen=GIVEN_KEPT)
-        self._running: set[asyncio.Task[None]] = set()
-
-    async def load(self) -> None:
-        """Read which commands were given in earlier lives."""
-        self._given.extend(json.loads(await self._store.get(self._given_key) or "[]"))
+        self.given = Given(store, f"{self._names.prefix}given")
 
     async def take(self, update: Update, raw: Mapping[str, Any] | None = None) -> None:
         """Returns when what the update says is committed, or refused. Raises nothing: PTB would stop for good.
@@ -241,7 +232,14 @@ class Intake:
         asker = self._asker(speaker, self._names.message(message.chat.id, message.message_id))
         if replied is not None:
             asker = replace(asker, target=self._names.message(message.chat.id, replied.message_id))
-        await self._once(update, self._obey(command, replace(asker, at=message.date.timestamp()), speaker))
+        await self._give(update, command, replace(asker, at=message.date.timestamp()), speaker)
+
+    async def _give(
+        self, update: int, command: Command, asker: Asker, speaker: Speaker, instead_of: int | None = None
+    ) -> None:
+        """Have it carried out, once. Its person hears of what goes wrong also when nobody waits for it any more."""
+        work = self._obey(command, asker, speaker, instead_of)
+        await self.given.once(update, work, lambda: self._refusals.notice(speaker, "failed"))
 
     async def _obey(self, command: Command, asker: Asker, speaker: Speaker, instead_of: int | None = None) -> None:
         try:
@@ -260,20 +258,6 @@ class Intake:
         if (chat := chat_of(outcome.admitted)) is not None:
             await self._welcome(outcome.admitted, Place(chat, group=chat < 0))
 
-    async def _once(self, update: int, work: Coroutine[Any, Any, None]) -> None:
-        """Carry out a command that was not given before; others do not wait longer than a few seconds for it."""
-        if update in self._given:
-            work.close()
-            return
-        task = asyncio.create_task(work, name=f"command {update}")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        done, _ = await asyncio.wait({task}, timeout=COMMAND_SECONDS)
-        if done:
-            task.result()
-        self._given.append(update)
-        await self._store.put(self._given_key, json.dumps(list(self._given)))
-
     async def _pressed(self, press: CallbackQuery, update: int) -> None:
         speaker = await self._speakers.who_pressed(press)
         word, _, rest = (press.data or "").partition(":")
@@ -287,7 +271,7 @@ class Intake:
                     raise NotYours
                 asker = self._asker(speaker, self._names.press(press.id))
                 message = press.message.message_id if press.message is not None else None
-                await self._once(update, self._obey(Command(name, argument), asker, speaker, message))
+                await self._give(update, Command(name, argument), asker, speaker, message)
         except Refused as refusal:
             sentence = refused(speaker.say, refusal)
         self._screen.toast(press, sentence)
@@ -386,10 +370,6 @@ class Intake:
         place, user = speaker.place, chat_of(speaker.name)
         assert user is not None
         return self._names.conversation(place.chat, place.topic, user)
-
-    @property
-    def _given_key(self) -> str:
-        return f"{self._names.prefix}given"
 
 
 def _number(part: object) -> int | None:
