@@ -8,6 +8,7 @@ import logging
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,8 +17,8 @@ import httpx
 from telegram import Bot, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, InputFile
 
 from bots import channel
-from bots.attachments import LIMIT, Unreadable, check_size, fetch, text_of
-from bots.channel import ChannelError, Gone, Unchanged, Unreachable
+from bots.attachments import LIMIT, Unreadable, check_size, fetch, text_from
+from bots.channel import ChannelError, Gone, Unchanged
 from bots.commands import Outcome
 from bots.streaming import show
 from bots.telegram_calls import Calls, Rates
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 OFFICIAL = "https://api.telegram.org"
 RETRY_SECONDS = 5.0
 FIRST_BACK_OFF = 0.25
-"""Seconds before a sentence is told, or a file fetched, again: doubled each time."""
+"""Seconds before a sentence is told again: doubled each time."""
 TRIES = 6
 MOST_TOLD = 5
 """Sentences that wait to be told in one chat; more are dropped: somebody plays with us."""
@@ -113,8 +114,9 @@ class Front:
     async def _fetch(self, reply: Reply) -> None:
         """The texts of a question's files; what cannot be had ends it with a word."""
         turn, cause = reply.turn.id, ""
+        wanted = [file.source for file in reply.turn.attachments if file.text is None]
         try:
-            texts = [await self._text(file.source) for file in reply.turn.attachments if file.text is None]
+            texts = [await text_from(partial(self._bytes, source)) for source in wanted]
         except Unreadable as unreadable:
             texts, cause = [], unreadable.cause
         while True:
@@ -123,21 +125,6 @@ class Front:
             except (ConchError, OSError) as failure:
                 log.error("the files of turn %d are not stored yet: %s", turn, failure)
             await asyncio.sleep(RETRY_SECONDS)
-
-    async def _text(self, source: str) -> str:
-        """Being told to wait costs no try: Telegram says how long, and means everybody."""
-        tries = 0
-        while tries < TRIES:
-            try:
-                return text_of(await self._bytes(source))
-            except channel.RetryAfter as refusal:
-                await asyncio.sleep(refusal.seconds)
-            except (Unreachable, OSError):
-                await asyncio.sleep(FIRST_BACK_OFF * 2.0**tries)
-                tries += 1
-            except ChannelError:
-                break
-        raise Unreadable("file_unreadable")
 
     async def _bytes(self, source: str) -> bytes:
         """A local server may have put the file on this very disk."""

@@ -249,6 +249,8 @@ async def test_questions_that_a_moderator_purges_take_their_answers_along(here: 
 async def test_text_files_are_read_and_the_answer_says_so(town: Town, tmp_path: Path) -> None:
     async with beach(tmp_path, town, options={"file_hosts": frozenset({"127.0.0.1"})}) as here:
         files = [("notes.txt", b"Conches are molluscs.")]
+        for status in (502, 429):
+            here.server.breaks("GET", "/attachments", status)
         town.ann.says(town.ann.direct, "Is that so?", files=files)
         (answer,) = await here.answered(town.ann.direct)
         assert here.asked() == ["```notes.txt\nConches are molluscs.\n```\n\nIs that so?"]
