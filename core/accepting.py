@@ -19,7 +19,17 @@ from weakref import WeakValueDictionary
 
 from core.answering import Answering, Observe
 from core.asks import Again, Ask, Options, Target, holds, title
-from core.errors import Draining, Expired, NotFound, NothingToContinue, NotYours, Refused, ShuttingDown, StillAnswering, TooLong
+from core.errors import (
+    Draining,
+    Expired,
+    NotFound,
+    NothingToContinue,
+    NotYours,
+    Refused,
+    ShuttingDown,
+    StillAnswering,
+    TooLong,
+)
 from core.gate import Gate
 from core.limits import Limits, Spend
 from core.messages import Conversation, Kind, Turn

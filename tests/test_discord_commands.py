@@ -151,7 +151,8 @@ async def test_persona_and_language_are_chosen_by_name_or_by_a_button_that_works
         assert offer.shown.components == []
         town.ann.presses(language.shown, "ko")
         korean = WORDING.bind("ko")
-        await here.until(lambda: shows(language, korean("language-set")))
+        note = f"{korean('language-set')}\n\n{korean('weak-language')}"
+        await here.until(lambda: shows(language, note))
         await here.said(town.ann.runs("privacy", town.channel), korean("discord-privacy"))
         chosen = town.ann.runs("language", town.channel, language="en")
         await here.said(chosen, SAY("language-set"))
@@ -216,7 +217,7 @@ async def test_the_host_pauses_resumes_drains_and_looks_at_figures_and_nobody_el
     await here.answered(town.channel)
     await here.said(town.host.runs("admin drain", town.channel), SAY("admin-draining"))
     town.ann.asks(town.channel, "q")
-    await here.until(lambda: answers(town.channel)[-1].content == SAY("shutting-down"))
+    await here.until(lambda: answers(town.channel)[-1].content == SAY("draining"))
     await here.said(town.host.runs("admin resume", town.channel), SAY("admin-resumed"))
     await here.said(town.host.runs("help", town.channel), f"{SAY('discord-help')}\n\n{SAY('discord-admin-help')}")
     figures = town.host.runs("admin stats", town.channel)

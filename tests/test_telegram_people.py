@@ -199,7 +199,7 @@ async def test_owners_pause_resume_drain_and_look_and_nobody_else_does(tmp_path:
         scene.world.say(owner, "/admin drain")
         await scene.shown(scene.room(owner), SAY("admin-draining"))
         scene.world.say(ann, "one more")
-        await scene.world.until(lambda: scene.room(ann).texts()[-1] == SAY("shutting-down"))
+        await scene.world.until(lambda: scene.room(ann).texts()[-1] == SAY("draining"))
         scene.world.say(owner, "/admin resume")
         await scene.world.until(lambda: ANSWER in scene.room(ann).texts())
         scene.world.say(owner, "/admin stats")
