@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 import httpx
 
+from bots.channel import ChannelError, RetryAfter, Unreachable
+
 LIMIT = 64 * 1024
 """Bytes of a file up to which it is read."""
+TRIES = 6
+FIRST_BACK_OFF = 0.25
+"""Seconds before a file is fetched again: doubled each time."""
 _BINARY = re.compile(
     r"(image|audio|video|font)/"
     r"|application/(pdf|zip|gzip|x-(7z|rar|tar|bzip|msdownload|executable).*|vnd\.(ms-|openxmlformats|oasis|android).*"
@@ -49,7 +55,7 @@ async def fetch(client: httpx.AsyncClient, url: str, hosts: Collection[str]) -> 
     data = bytearray()
     try:
         async with client.stream("GET", url) as answer:
-            if answer.status_code >= 500:
+            if answer.status_code == 429 or answer.status_code >= 500:
                 raise ConnectionError(f"HTTP {answer.status_code}")
             if answer.status_code != 200:
                 raise Unreadable("file_unreadable")
@@ -59,6 +65,23 @@ async def fetch(client: httpx.AsyncClient, url: str, hosts: Collection[str]) -> 
     except httpx.HTTPError as failure:
         raise ConnectionError(type(failure).__name__) from None
     return bytes(data)
+
+
+async def text_from(fetching: Callable[[], Awaitable[bytes]]) -> str:
+    """The text of what ``fetching`` gives, again after a fault on the way; being told to wait costs no try, since it is
+    said how long. Raises Unreadable."""
+    tries = 0
+    while tries < TRIES:
+        try:
+            return text_of(await fetching())
+        except RetryAfter as refusal:
+            await asyncio.sleep(refusal.seconds)
+        except (Unreachable, OSError):
+            await asyncio.sleep(FIRST_BACK_OFF * 2.0**tries)
+            tries += 1
+        except ChannelError:
+            break
+    raise Unreadable("file_unreadable")
 
 
 def text_of(data: bytes) -> str:

@@ -31,6 +31,10 @@ class Lost(ChannelError):
     """The messages are no more where they were, their chat is: they have to be sent anew."""
 
 
+class SplitAnew(ChannelError):
+    """The platform does not take parts of this form; from now on the channel splits into another, so split again."""
+
+
 class Unchanged(ChannelError):
     """The message looks like that already: as good as done."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
+from functools import partial
 
 import discord
 import httpx
 
-from bots.attachments import Unreadable, check_size, fetch, may_be_text, text_of
+from bots.attachments import Unreadable, check_size, fetch, may_be_text, text_from
 from core.chat import Chat
 from core.messages import Attachment
 from core.reply import Reply
@@ -48,7 +49,7 @@ class Files:
         try:
             async with httpx.AsyncClient(timeout=FETCH_SECONDS, trust_env=False) as client:
                 wanted = [file.source for file in turn.attachments if file.text is None]
-                texts = [text_of(await fetch(client, source, self._hosts)) for source in wanted]
+                texts = [await text_from(partial(fetch, client, source, self._hosts)) for source in wanted]
             await self._chat.attach(turn.id, texts)
         except Unreadable as unreadable:
             await self._chat.fail(turn.id, unreadable.cause)

@@ -186,8 +186,7 @@ class Interactions:
         if outcome is None:
             return
         if outcome.reply is not None:
-            await self.acknowledge(interaction, private=False, thinking=True)
-            self._desk.show(outcome.reply)
+            await self._follow(interaction, outcome.reply, private=False, thinking=True)
             return
         more: dict[str, Any] = {}
         if outcome.file is not None:
@@ -237,8 +236,15 @@ class Interactions:
         """Show the answer that ``work`` begins."""
         reply = await self.settle(interaction, work, private=private, thinking=thinking)
         if reply is not None:
-            await self.acknowledge(interaction, private=private, thinking=thinking)
-            self._desk.show(reply)
+            await self._follow(interaction, reply, private=private, thinking=thinking)
+
+    async def _follow(self, interaction: Interaction, reply: Reply, *, private: bool, thinking: bool) -> None:
+        """Show the answer; one that is shown already was asked for before, and whoever asks again hears so."""
+        if reply.turn.shown:
+            await self.tell(interaction, (await self.say(interaction))("already-done"))
+            return
+        await self.acknowledge(interaction, private=private, thinking=thinking)
+        self._desk.show(reply)
 
     async def settle(
         self, interaction: Interaction, work: Coroutine[Any, Any, T], *, private: bool = True, thinking: bool = False

@@ -14,7 +14,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bots.channel import Channel, ChannelError, Drafts, FillsFiles, Gone, Lost, RetryAfter, Unchanged, Unreachable
+from bots.channel import (
+    Channel,
+    ChannelError,
+    Drafts,
+    FillsFiles,
+    Gone,
+    Lost,
+    RetryAfter,
+    SplitAnew,
+    Unchanged,
+    Unreachable,
+)
 from bots.pacing import Kind, Pace, Pacing, Rate, Slot
 from bots.splitting import Part
 from bots.view import Button, File, View, final_view, interrupted_view, waiting_view
@@ -211,6 +222,9 @@ class _Showing:
             return False
         except Lost:
             await self._forget_parts()
+            return False
+        except SplitAnew:
+            self._splits.clear()
             return False
         except Unchanged:
             ref = None

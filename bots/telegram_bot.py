@@ -51,7 +51,8 @@ class TelegramOptions:
     """``webhook`` is the page's address as Telegram reaches it ("" = we ask Telegram).
 
     ``language``: spoken with who chose none, "" = their app's. ``everything``: groups where every message is for us.
-    ``first_back_off``: seconds before Telegram is tried again, doubled each time.
+    ``first_back_off``: seconds before Telegram is tried again, doubled each time. ``hook_seconds``: between two looks
+    at whether the webhook is still ours.
     """
 
     token: str
@@ -61,6 +62,12 @@ class TelegramOptions:
     everything: frozenset[int] = frozenset()
     retention_days: int = 0
     first_back_off: float = FIRST_BACK_OFF
+    hook_seconds: float = 180.0
+
+    @property
+    def hook(self) -> str:
+        """Where Telegram brings updates."""
+        return f"{self.webhook.rstrip('/')}/hooks/{HOOK}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +99,12 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
     watch = Watch(report, say)
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(_bot(options, watch, say))
-        front = Front(bot, chat, ground.wording, options.look)
+        front = Front(bot, chat, ground.store, ground.wording, options.look)
         stack.push_async_callback(front.close)
         intake = _intake(ground, options, bot, front)
-        await intake.load()
+        await front.load()
+        stack.push_async_callback(intake.given.close)
+        await intake.given.load()
         for reply in await chat.unfinished(front.names.prefix):
             front.follow(reply)
         stack.callback(front.start(_menu(bot, ground, front.names), "menu").cancel)
@@ -110,6 +119,8 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
             raise Ended("token", say("telegram-token-wrong")) from None
         except TelegramError as failure:
             raise Down(type(failure).__name__) from None
+        if options.webhook:
+            stack.callback(front.start(_looked_at(bot, options, watch), "webhook").cancel)
         report(UP)
         ground.tell(say("telegram-listening", name=f"@{bot.username}"))
         if options.everything and not bot.bot.can_read_all_group_messages:
@@ -215,7 +226,7 @@ async def _hooked(
     hooks[HOOK] = hook
     try:
         await bot.set_webhook(
-            f"{options.webhook.rstrip('/')}/hooks/{HOOK}",
+            options.hook,
             secret_token=secret,
             allowed_updates=ALLOWED_UPDATES,
             max_connections=1,
@@ -223,6 +234,19 @@ async def _hooked(
         yield
     finally:
         del hooks[HOOK]
+
+
+async def _looked_at(bot: Bot, options: TelegramOptions, watch: Watch) -> None:
+    """Whoever asks for updates with our token takes the webhook away, and nothing else would tell us."""
+    while True:
+        await asyncio.sleep(options.hook_seconds)
+        try:
+            found = await bot.get_webhook_info()
+        except TelegramError as failure:
+            log.debug("the webhook was not looked at: %s", type(failure).__name__)
+            continue
+        if found.url != options.hook:
+            watch.is_used_twice()
 
 
 async def _menu(bot: Bot, ground: Ground, names: Names) -> None:

@@ -19,6 +19,7 @@ from bots import channel
 from bots.channel import ChannelError, Gone, Lost, Unchanged, Unreachable
 from bots.pacing import Pace, Pacing, Rate
 from bots.telegram_names import Place
+from core.errors import StoreError, StoreFull
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -78,7 +79,8 @@ class Calls:
         """``migrated`` is told when a group has become a supergroup with another id."""
         self.bot = bot
         self._migrated, self._rates = migrated, rates
-        self._moved: dict[int, int] = {}
+        self.moved: dict[int, int] = {}
+        """Groups that have become supergroups, and what."""
         self._newest: OrderedDict[int, int] = OrderedDict()
         self._pacing = Pacing(rates.over_all / BURSTS, 1 / BURSTS, clock=asyncio.get_running_loop().time)
 
@@ -88,7 +90,11 @@ class Calls:
             async with asyncio.timeout(self._rates.patience):
                 return await work
         except ChatMigrated as moved:
-            await self.move(chat, moved.new_chat_id)
+            try:
+                await self.move(chat, moved.new_chat_id)
+            except (StoreError, StoreFull, OSError) as failure:
+                log.error("where the chat has moved to is not stored yet: %s", failure)
+                raise Unreachable(type(failure).__name__) from failure
             raise Lost from moved
         except TelegramError as error:
             raise meaning(error) from error
@@ -99,12 +105,12 @@ class Calls:
 
     def chat(self, chat: int) -> int:
         """Where a chat is by now."""
-        return self._moved.get(chat, chat)
+        return self.moved.get(chat, chat)
 
     async def move(self, old: int, new: int) -> None:
         """A group has become a supergroup."""
-        self._moved[old] = new
         await self._migrated(old, new)
+        self.moved[old] = new
 
     def saw(self, chat: int, message: int) -> None:
         """A message, anybody's, is the newest of its chat."""
@@ -118,8 +124,12 @@ class Calls:
         return self._newest.get(chat) == message
 
     def reply_to(self, place: Place) -> ReplyParameters | None:
-        """The question is quoted where the answer would not be taken for its own: in groups, and when more was said."""
-        if not place.message or (not place.group and self.is_newest(place.chat, place.message)):
+        """The question is quoted where the answer would not be taken for its own: in groups, and when more was said.
+
+        In a group that has moved its number is another message's.
+        """
+        moved = self.chat(place.chat) != place.chat
+        if moved or not place.message or (not place.group and self.is_newest(place.chat, place.message)):
             return None
         return ReplyParameters(place.message, allow_sending_without_reply=True)
 

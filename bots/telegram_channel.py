@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, InputMediaDocument, Message
 from telegram.constants import ChatAction
 
-from bots.channel import ChannelError, Lost
+from bots.channel import ChannelError, Lost, SplitAnew
 from bots.pacing import Pace
 from bots.splitting import Part
 from bots.telegram_calls import Calls, Misunderstood
@@ -24,7 +24,8 @@ CAPTION_LIMIT = 1024
 
 
 class TelegramChannel:
-    """The Channel of one answer. ``form`` is how its texts are sent; what Telegram does not take goes out plain."""
+    """The Channel of one answer. ``form`` is how its texts are sent, until Telegram does not take one so: from then on
+    they go out plain. What it does not take even then goes out without its entities."""
 
     def __init__(self, calls: Calls, names: Names, place: Place, turn: int, say: Say, form: Form = PLAIN) -> None:
         self._calls, self._names, self._place, self._turn, self._say = calls, names, place, turn, say
@@ -39,17 +40,19 @@ class TelegramChannel:
 
     async def send(self, part: Part, buttons: Sequence[Button]) -> str:
         try:
-            sent = await self._send(self._form, part, buttons)
+            sent = await self._send(part, buttons)
         except Misunderstood:
-            sent = await self._send(PLAIN, Part(part.text), buttons)
+            self._become_plain()
+            sent = await self._send(Part(part.text), buttons)
         self._calls.saw(sent.chat.id, sent.message_id)
         return self._names.message(sent.chat.id, sent.message_id)
 
     async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:
         try:
-            await self._edit(self._form, ref, part, buttons)
+            await self._edit(ref, part, buttons)
         except Misunderstood:
-            await self._edit(PLAIN, ref, Part(part.text), buttons)
+            self._become_plain()
+            await self._edit(ref, Part(part.text), buttons)
 
     async def delete(self, ref: str) -> None:
         await self._call(self._bot.delete_message(self._chat, self._number(ref)))
@@ -73,13 +76,19 @@ class TelegramChannel:
     def _chat(self) -> int:
         return self._calls.chat(self._place.chat)
 
-    async def _send(self, form: Form, part: Part, buttons: Sequence[Button]) -> Message:
+    async def _send(self, part: Part, buttons: Sequence[Button]) -> Message:
         reply = self._calls.reply_to(self._place)
-        work = form.send(self._bot, self._chat, part, self._keyboard(buttons), reply, self._place.topic)
+        work = self._form.send(self._bot, self._chat, part, self._keyboard(buttons), reply, self._place.topic)
         return await self._call(work)
 
-    async def _edit(self, form: Form, ref: str, part: Part, buttons: Sequence[Button]) -> None:
-        await self._call(form.edit(self._bot, self._chat, self._number(ref), part, self._keyboard(buttons)))
+    async def _edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:
+        await self._call(self._form.edit(self._bot, self._chat, self._number(ref), part, self._keyboard(buttons)))
+
+    def _become_plain(self) -> None:
+        """Raises SplitAnew where the form was another one: a part of that may be too long for a plain message."""
+        if self._form is not PLAIN:
+            self._form = PLAIN
+            raise SplitAnew
 
     async def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return await self._calls(work, self._place.chat)
@@ -101,9 +110,11 @@ class DraftingChannel(TelegramChannel):
     its Stop, and goes when the whole answer is there as a message of its own."""
 
     async def draft(self, number: int, part: Part) -> None:
-        """Show the text of part ``number`` as it grows. Telegram shows it for half a minute."""
+        """Show the text of part ``number`` as it grows. Telegram shows it for half a minute; the answer does without
+        one that it does not take."""
         draft = self._turn * 16 + number + 1
-        await self._call(self._form.draft(self._bot, self._chat, draft, part, self._place.topic))
+        with suppress(Misunderstood):
+            await self._call(self._form.draft(self._bot, self._chat, draft, part, self._place.topic))
 
     async def settle(self, ref: str, part: Part, buttons: Sequence[Button]) -> str:
         """The whole text as a message instead of the reserved one and the draft. Returns its ref."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,27 +17,28 @@ import httpx
 from telegram import Bot, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, InputFile
 
 from bots import channel
-from bots.attachments import LIMIT, Unreadable, check_size, fetch, text_of
-from bots.channel import ChannelError, Gone, Unreachable
+from bots.attachments import LIMIT, Unreadable, check_size, fetch, text_from
+from bots.channel import ChannelError, Gone, Unchanged
 from bots.commands import Outcome
 from bots.streaming import show
 from bots.telegram_calls import Calls, Rates
 from bots.telegram_channel import DraftingChannel, TelegramChannel
 from bots.telegram_forms import PLAIN, RICH
 from bots.telegram_intake import CHOICE
-from bots.telegram_names import PREFIX, Names, Place
+from bots.telegram_names import PREFIX, Names, Place, chat_of, person
 from bots.telegram_speakers import Speaker
 from bots.wording import Wording
 from core.chat import Chat
 from core.errors import ConchError
 from core.reply import Reply
+from core.store import Store
 
 log = logging.getLogger(__name__)
 
 OFFICIAL = "https://api.telegram.org"
 RETRY_SECONDS = 5.0
 FIRST_BACK_OFF = 0.25
-"""Seconds before a sentence is told, or a file fetched, again: doubled each time."""
+"""Seconds before a sentence is told again: doubled each time."""
 TRIES = 6
 MOST_TOLD = 5
 """Sentences that wait to be told in one chat; more are dropped: somebody plays with us."""
@@ -55,15 +58,19 @@ class Look:
 class Front:
     """What one bot shows: answers and sentences, each as a task of its own."""
 
-    def __init__(self, bot: Bot, chat: Chat, wording: Wording, look: Look) -> None:
+    def __init__(self, bot: Bot, chat: Chat, store: Store, wording: Wording, look: Look) -> None:
         self.names = Names(bot.id)
-        self._bot, self._chat, self._wording = bot, chat, wording
+        self._bot, self._chat, self._store, self._wording = bot, chat, store, wording
         self._api, self._drafts, self._form = look.api, look.drafts, RICH if look.rich else PLAIN
         self._calls, self._patience = Calls(bot, self._move, look.rates), look.rates.patience
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetching: set[asyncio.Task[None]] = set()
         self._shown: dict[int, asyncio.Task[None]] = {}
         self._telling: dict[int, int] = {}
+
+    async def load(self) -> None:
+        """Read which groups have moved in earlier lives."""
+        self._calls.moved.update(json.loads(await self._store.get(self._moved_key) or "[]"))
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Do it beside everything else."""
@@ -107,8 +114,9 @@ class Front:
     async def _fetch(self, reply: Reply) -> None:
         """The texts of a question's files; what cannot be had ends it with a word."""
         turn, cause = reply.turn.id, ""
+        wanted = [file.source for file in reply.turn.attachments if file.text is None]
         try:
-            texts = [await self._text(file.source) for file in reply.turn.attachments if file.text is None]
+            texts = [await text_from(partial(self._bytes, source)) for source in wanted]
         except Unreadable as unreadable:
             texts, cause = [], unreadable.cause
         while True:
@@ -117,16 +125,6 @@ class Front:
             except (ConchError, OSError) as failure:
                 log.error("the files of turn %d are not stored yet: %s", turn, failure)
             await asyncio.sleep(RETRY_SECONDS)
-
-    async def _text(self, source: str) -> str:
-        for tries in range(TRIES):
-            try:
-                return text_of(await self._bytes(source))
-            except (Unreachable, OSError):
-                await asyncio.sleep(FIRST_BACK_OFF * 2.0**tries)
-            except ChannelError:
-                break
-        raise Unreadable("file_unreadable")
 
     async def _bytes(self, source: str) -> bytes:
         """A local server may have put the file on this very disk."""
@@ -146,7 +144,7 @@ class Front:
             log.info("a sentence was not told: too many wait in its chat")
             return
         self._telling[chat] = self._telling.get(chat, 0) + 1
-        task = self.start(self._tell(speaker, outcome, instead_of), "sentence")
+        task = self.start(self._bring(speaker, outcome, instead_of), "sentence")
         task.add_done_callback(lambda _: self._told(chat))
 
     def _told(self, chat: int) -> None:
@@ -154,22 +152,34 @@ class Front:
         if not self._telling[chat]:
             del self._telling[chat]
 
-    async def _tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> None:
+    async def _bring(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> None:
+        """To where it may be read: a file is for its person alone, whose group hears only where it is."""
+        here, own = speaker.place, chat_of(speaker.name) or 0
+        if outcome.file is not None and here.group and own != here.chat:
+            sent = own > 0 and await self._tell(replace(speaker, place=Place(own)), outcome, None)
+            outcome = Outcome(speaker.say("sent-privately" if sent else "write-first"), done=sent)
+        await self._tell(speaker, outcome, instead_of)
+
+    async def _tell(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> bool:
+        """Say it until Telegram has taken it; False where it does not."""
         for tries in range(TRIES):
             pace = self._calls.pace(self._calls.chat(speaker.place.chat))
             try:
                 async with pace.slot("final"):
                     await self._say(speaker, outcome, instead_of)
-                return
+                return True
+            except Unchanged:
+                return True
             except channel.RetryAfter as refusal:
                 pace.pause(refusal.seconds)
             except Gone:
                 if instead_of is None:
-                    return
+                    return False
                 instead_of = None
             except (ChannelError, OSError):
                 await asyncio.sleep(FIRST_BACK_OFF * 2.0**tries)
         log.warning("a sentence was not told: Telegram did not take it")
+        return False
 
     async def _say(self, speaker: Speaker, outcome: Outcome[Reply], instead_of: int | None) -> None:
         place, file = speaker.place, outcome.file
@@ -201,12 +211,22 @@ class Front:
         with suppress(ChannelError, OSError):
             await self._calls(self._bot.answer_callback_query(press.id, sentence[:200] or None), 0)
 
+    def whereabouts(self, chat: int) -> int:
+        return self._calls.chat(chat)
+
     async def migrated(self, old: int, new: int) -> None:
         await self._calls.move(old, new)
 
     async def _move(self, old: int, new: int) -> None:
+        """Everything that goes by a group's id; what else the settings say of it only its host can change."""
         await self._chat.move(self.names.in_chat(old), self.names.in_chat(new))
-        await self._chat.move_place(f"{PREFIX}{old}", f"{PREFIX}{new}")
+        await self._chat.move_place(person(old), person(new))
+        await self._store.put(self._moved_key, json.dumps(list({**self._calls.moved, old: new}.items())))
+        log.warning("the group %s is %s now: where the settings name it, change them", person(old), person(new))
+
+    @property
+    def _moved_key(self) -> str:
+        return f"{self.names.prefix}moved"
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from telegram import CallbackQuery, Chat, ChatMemberUpdated, Message, Update, User
+from telegram import CallbackQuery, ChatMemberUpdated, Message, Update, User
 from telegram.constants import ChatMemberStatus, ChatType
 
 from bots.attachments import Unreadable
 from bots.commands import Asker, Commands, Outcome
+from bots.telegram_given import Given
 from bots.telegram_names import PREFIX, Names, Place, chat_of, person
 from bots.telegram_refusals import Refusals
 from bots.telegram_speakers import Screen, Speaker, Speakers
@@ -37,7 +37,7 @@ from bots.telegram_text import (
 )
 from bots.wording import Wording, refused
 from core import chat as core
-from core.errors import NotAllowed, NotFound, NotYours, Refused, StoreError
+from core.errors import NotAllowed, NotFound, NotYours, Refused, StoreError, StoreFull
 from core.messages import Attachment
 from core.reply import Reply
 from core.store import Store
@@ -46,10 +46,6 @@ log = logging.getLogger(__name__)
 
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 0.5, 15.0
 """Seconds before an update is taken again that the store could not take: doubled each time, up to the second."""
-COMMAND_SECONDS = 5.0
-"""How long others wait for a command; one that takes longer goes on beside them."""
-GIVEN_KEPT = 200
-"""Commands of which it is remembered that they were given: more than Telegram delivers at once."""
 FOR_STRANGERS = ("help", "privacy", "language", "export", "forget")
 """Commands that are nobody's to refuse."""
 MEMBERS = (ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR)
@@ -85,12 +81,7 @@ class Intake:
         self._speakers = Speakers(chat, wording, manners.language)
         self._refusals = Refusals(chat, screen)
         self._names = Names(me.id)
-        self._given: deque[int] = deque(maxlen=GIVEN_KEPT)
-        self._running: set[asyncio.Task[None]] = set()
-
-    async def load(self) -> None:
-        """Read which commands were given in earlier lives."""
-        self._given.extend(json.loads(await self._store.get(self._given_key) or "[]"))
+        self.given = Given(store, f"{self._names.prefix}given")
 
     async def take(self, update: Update, raw: Mapping[str, Any] | None = None) -> None:
         """Returns when what the update says is committed, or refused. Raises nothing: PTB would stop for good.
@@ -102,7 +93,7 @@ class Intake:
             try:
                 await (self._take(update) if raw is None else self._keep(raw))
                 return
-            except (StoreError, OSError) as failure:
+            except (StoreError, StoreFull, OSError) as failure:
                 log.error("an update waits for the store: %s", failure)
             except Exception as failure:
                 log.error("update %d could not be taken", update.update_id, exc_info=failure)
@@ -132,7 +123,7 @@ class Intake:
             return
         if command := command_of(message, self._me):
             await self._command(command, message, speaker, update)
-        elif is_for(message, self._me) or message.chat.id in self._everything:
+        elif self._is_asked(message):
             await self._ask(message, speaker, message.date.timestamp())
         elif message.text:
             await self._go_on(message, speaker)
@@ -144,7 +135,8 @@ class Intake:
             files = files_of(message)
             reply = await self._send(message, speaker, question, files, at)
         except Unreadable as unreadable:
-            self._refusals.notice(speaker, unreadable.cause)
+            if await self._admits(speaker):
+                self._refusals.notice(speaker, unreadable.cause)
         except Refused as refusal:
             await self._refusals.refuse(speaker, refusal)
         else:
@@ -217,7 +209,7 @@ class Intake:
                 places=speaker.places,
             )
         except NotFound:
-            if (message.text or message.caption) and is_for(message, self._me):
+            if (message.text or message.caption) and self._is_asked(message):
                 await self._ask(message, speaker, at)
         except NotYours:
             log.debug("an edit of a question that was forgotten")
@@ -234,17 +226,20 @@ class Intake:
                 self._refusals.notice(speaker, "unknown_command", command=f"/{command.name}")
             return
         opens = command.name == "start" and command.argument
-        if command.name not in FOR_STRANGERS and not opens:
-            try:
-                self._chat.people.check(speaker.name, speaker.places)
-            except NotAllowed:
-                await self._refusals.refuse_stranger(speaker)
-                return
+        if command.name not in FOR_STRANGERS and not opens and not await self._admits(speaker):
+            return
         replied = message.reply_to_message if answers(message, self._me) else None
         asker = self._asker(speaker, self._names.message(message.chat.id, message.message_id))
         if replied is not None:
             asker = replace(asker, target=self._names.message(message.chat.id, replied.message_id))
-        await self._once(update, self._obey(command, replace(asker, at=message.date.timestamp()), speaker))
+        await self._give(update, command, replace(asker, at=message.date.timestamp()), speaker)
+
+    async def _give(
+        self, update: int, command: Command, asker: Asker, speaker: Speaker, instead_of: int | None = None
+    ) -> None:
+        """Have it carried out, once. Its person hears of what goes wrong also when nobody waits for it any more."""
+        work = self._obey(command, asker, speaker, instead_of)
+        await self.given.once(update, work, lambda: self._refusals.notice(speaker, "failed"))
 
     async def _obey(self, command: Command, asker: Asker, speaker: Speaker, instead_of: int | None = None) -> None:
         try:
@@ -254,6 +249,8 @@ class Intake:
         except StoreError as failure:
             log.error("a command could not be carried out: %s", failure)
             outcome = Outcome(speaker.say("failed"), done=False)
+        if outcome.reply is not None and outcome.reply.turn.shown:
+            outcome = Outcome(speaker.say("already-done"))
         if outcome.reply is not None:
             self._screen.follow(outcome.reply)
         else:
@@ -261,25 +258,8 @@ class Intake:
         if (chat := chat_of(outcome.admitted)) is not None:
             await self._welcome(outcome.admitted, Place(chat, group=chat < 0))
 
-    async def _once(self, update: int, work: Coroutine[Any, Any, None]) -> None:
-        """Carry out a command that was not given before; others do not wait longer than a few seconds for it."""
-        if update in self._given:
-            work.close()
-            return
-        task = asyncio.create_task(work, name=f"command {update}")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        done, _ = await asyncio.wait({task}, timeout=COMMAND_SECONDS)
-        if done:
-            task.result()
-        self._given.append(update)
-        await self._store.put(self._given_key, json.dumps(list(self._given)))
-
     async def _pressed(self, press: CallbackQuery, update: int) -> None:
-        chat = press.message.chat if press.message is not None else Chat(press.from_user.id, ChatType.PRIVATE)
-        topic = topic_of(press.message) if isinstance(press.message, Message) else None
-        place = Place(chat.id, topic=topic, group=chat.type != ChatType.PRIVATE)
-        speaker = await self._speakers.named(person(press.from_user.id), place, press.from_user)
+        speaker = await self._speakers.who_pressed(press)
         word, _, rest = (press.data or "").partition(":")
         sentence = ""
         try:
@@ -291,7 +271,7 @@ class Intake:
                     raise NotYours
                 asker = self._asker(speaker, self._names.press(press.id))
                 message = press.message.message_id if press.message is not None else None
-                await self._once(update, self._obey(Command(name, argument), asker, speaker, message))
+                await self._give(update, Command(name, argument), asker, speaker, message)
         except Refused as refusal:
             sentence = refused(speaker.say, refusal)
         self._screen.toast(press, sentence)
@@ -308,7 +288,7 @@ class Intake:
             case _:
                 reply = await self._chat.proceed(turn, speaker.name, event, places=speaker.places)
         self._screen.follow(reply)
-        return ""
+        return speaker.say("already-done") if reply.turn.shown else ""
 
     # Groups.
 
@@ -350,12 +330,31 @@ class Intake:
         self._refusals.notice(speaker, "failed")
 
     async def _apologize(self, update: Update) -> None:
-        """Something in us went wrong at this update, and whoever sent it should not wait for an answer."""
-        message = update.effective_message
-        if message is not None and (speaker := await self._speakers.of(message)) is not None:
-            self._refusals.notice(speaker, "failed")
+        """Something in us went wrong at this update: whoever sent it should not wait for an answer. Raises nothing."""
+        press, message = update.callback_query, update.effective_message
+        try:
+            if press is not None:
+                self._screen.toast(press, (await self._speakers.who_pressed(press)).say("failed"))
+            elif message is not None and (speaker := await self._speakers.of(message)) is not None:
+                self._refusals.notice(speaker, "failed")
+        except Exception as failure:
+            log.error("nobody was told that update %d could not be taken", update.update_id, exc_info=failure)
 
     # Who and where.
+
+    async def _admits(self, speaker: Speaker) -> bool:
+        """May they speak here? If not they hear so."""
+        try:
+            self._chat.people.check(speaker.name, speaker.places)
+        except NotAllowed:
+            await self._refusals.refuse_stranger(speaker)
+            return False
+        return True
+
+    def _is_asked(self, message: Message) -> bool:
+        """Is it a question to us? The settings may name a group, where everything is one, by the id that it had."""
+        chats = ((named, self._screen.whereabouts(named)) for named in self._everything)
+        return is_for(message, self._me) or any(message.chat.id in chat for chat in chats)
 
     def _asker(self, speaker: Speaker, event: str) -> Asker:
         return Asker(
@@ -371,10 +370,6 @@ class Intake:
         place, user = speaker.place, chat_of(speaker.name)
         assert user is not None
         return self._names.conversation(place.chat, place.topic, user)
-
-    @property
-    def _given_key(self) -> str:
-        return f"{self._names.prefix}given"
 
 
 def _number(part: object) -> int | None:

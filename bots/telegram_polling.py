@@ -78,7 +78,7 @@ class Watch:
                 self._conflict_began = now
             self._conflict_last = now
             if now - self._conflict_began >= CONFLICT_SECONDS:
-                self._end(Ended("token used twice", self._say("telegram-used-twice")))
+                self.is_used_twice()
         else:
             self.fails()
 
@@ -86,6 +86,10 @@ class Watch:
         """An answer to any other call: where Telegram brings updates by itself, nothing else tells of the token."""
         if status == HTTPStatus.UNAUTHORIZED:
             self._end(Ended("token revoked", self._say("telegram-revoked")))
+
+    def is_used_twice(self) -> None:
+        """Another program has our token."""
+        self._end(Ended("token used twice", self._say("telegram-used-twice")))
 
     def _end(self, end: Ended) -> None:
         if not self.ended.done():

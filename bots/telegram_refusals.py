@@ -7,7 +7,7 @@ from bots.notices import AGAIN_SECONDS, Notices
 from bots.telegram_speakers import Screen, Speaker
 from bots.wording import refused
 from core.chat import Chat
-from core.errors import NotAllowed, Refused
+from core.errors import NotAllowed, Refused, StoreFull
 
 DAY = 86_400.0
 
@@ -43,6 +43,10 @@ class Refusals:
             self.notice(speaker, NotAllowed.cause, DAY)
             return
         who, key = (speaker.places[0], "admit-group") if speaker.places else (speaker.name, "admit-code")
-        code = await self._chat.ask_admission(who)
+        try:
+            code = await self._chat.ask_admission(who)
+        except StoreFull as refusal:
+            await self.refuse(speaker, refusal)
+            return
         if self._notices.due(who, key):
             self._screen.tell(speaker, Outcome(speaker.say(key, code=code), done=False))

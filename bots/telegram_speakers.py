@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from telegram import CallbackQuery, Message, User
+from telegram import Chat as TelegramChat
+from telegram.constants import ChatType
 
 from bots.commands import Outcome
 from bots.telegram_names import Place, person
@@ -45,6 +47,9 @@ class Screen(Protocol):
     def toast(self, press: CallbackQuery, sentence: str) -> None:
         """Answer a press of a button; whoever pressed reads the sentence, if there is one."""
 
+    def whereabouts(self, chat: int) -> int:
+        """Where a chat is by now: a group may have become a supergroup with another id."""
+
     async def migrated(self, old: int, new: int) -> None:
         """A group has become a supergroup with another id."""
 
@@ -63,6 +68,13 @@ class Speakers:
         number = chat.id if chat is not None else user.id if user is not None else 0
         place = Place(message.chat.id, message.message_id, topic_of(message), in_group(message))
         return await self.named(person(number), place, user)
+
+    async def who_pressed(self, press: CallbackQuery) -> Speaker:
+        """Who pressed a button; the message that it is under may be too old to be known."""
+        chat = press.message.chat if press.message is not None else TelegramChat(press.from_user.id, ChatType.PRIVATE)
+        topic = topic_of(press.message) if isinstance(press.message, Message) else None
+        place = Place(chat.id, topic=topic, group=chat.type != ChatType.PRIVATE)
+        return await self.named(person(press.from_user.id), place, press.from_user)
 
     async def named(self, name: str, place: Place, user: User | None = None) -> Speaker:
         """Somebody of that name; ``user`` tells of their app."""

@@ -55,9 +55,9 @@ def is_said(message: Message) -> bool:
 
 def command_of(message: Message, me: User) -> Command | None:
     """The command that a message begins with; None for none, and for another bot's."""
-    if not _is_command(message):
+    if (mark := _command_mark(message)) is None:
         return None
-    word = message.parse_entity(message.entities[0])
+    word = message.parse_entity(mark)
     name, _, bot = word.removeprefix("/").partition("@")
     if bot and bot.casefold() != (me.username or "").casefold():
         return None
@@ -66,12 +66,13 @@ def command_of(message: Message, me: User) -> Command | None:
 
 def is_others_command(message: Message, me: User) -> bool:
     """Is it a command for another bot?"""
-    return _is_command(message) and command_of(message, me) is None
+    return _command_mark(message) is not None and command_of(message, me) is None
 
 
-def _is_command(message: Message) -> bool:
-    first = message.entities[0] if message.text and message.entities else None
-    return first is not None and first.type == MessageEntity.BOT_COMMAND and first.offset == 0
+def _command_mark(message: Message) -> MessageEntity | None:
+    """The mark of a command at the very beginning, where there may be marks of its looks, too."""
+    marks = message.entities if message.text else ()
+    return next((mark for mark in marks if mark.type == MessageEntity.BOT_COMMAND and mark.offset == 0), None)
 
 
 def answers(message: Message, me: User) -> bool:

@@ -225,7 +225,8 @@ class Accepting:
             return live
         parts = (*(turn.parts or (len(turn.prompt),)), len(ask.text))
         new = self._remade(turn, "edit", ask.event, self._asked(ask.at), text, parts)
-        return await self._accept(replace(new, more_until=ask.more_until), instead_of=live, places=ask.places)
+        new, shown = replace(new, more_until=ask.more_until), self._answering.replies.get(turn.id)
+        return await self._accept(new, instead_of=live, shown=shown, places=ask.places)
 
     async def _again(self, again: Again) -> Reply:
         first = await self._of(again)

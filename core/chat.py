@@ -176,8 +176,8 @@ class Chat:
         """Another answer to the same question, as a sibling; ``take_over`` draws it in the old one's messages.
 
         An owner may ask for it on behalf of whoever asked. The conversation goes on from it if the old one was its
-        newest, or with ``branch``. A second press finds the sibling that the first one made. Raises StillAnswering
-        while the turn waits or runs.
+        newest, or with ``branch``. A second press finds the sibling that the first one made, unless that has ended and
+        the old answer is still shown in messages of its own. Raises StillAnswering while the turn waits or runs.
         """
         again = Again("regenerate", target, user, event, None, place, at, take_over, branch, places)
         return await self._accepting.again(again)
@@ -192,7 +192,8 @@ class Chat:
         at: float | None = None,
         places: Sequence[str] = (),
     ) -> Reply:
-        """Continue an answer that was cut by its length or stopped: a child turn without a question."""
+        """Continue an answer that was cut by its length or stopped: a child turn without a question; always the same
+        one, however often it is asked for."""
         again = Again("proceed", target, user, event, "", place, at, branch=True, places=places)
         return await self._accepting.again(again)
 
@@ -344,7 +345,7 @@ class Chat:
                 live.turn = replace(live.turn, conversation=new + live.turn.conversation.removeprefix(old))
 
     async def move_place(self, old: str, new: str) -> None:
-        """A platform has renamed a place: what was granted to ``old`` is granted to ``new``."""
+        """A platform has renamed a place: what ``old`` may, ``new`` may."""
         await self.people.move(self._store, old, new)
 
     async def persona(self, conversation: str, user: str, name: str | None = None) -> str:

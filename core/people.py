@@ -88,10 +88,21 @@ class People:
         self._asking = {code: asking for code, asking in self._asking.items() if asking != who}
 
     async def move(self, store: Store, old: str, new: str) -> None:
-        """A place has another id now: what was granted to it goes along."""
-        if (role := self._granted.get(old)) is not None:
-            await self.revoke(store, old)
+        """A place has another id now: what it may, by the settings too, goes along, and so does the code it was given.
+
+        What was decided of the new one since stays.
+        """
+        role = "denied" if self.shut_out(old) else self._granted.get(old)
+        if role is None and old in self._allowed:
+            role = "allowed"
+        codes = [code for code, asking in self._asking.items() if asking == old]
+        if role is not None and new not in self._granted:
             await self.grant(store, new, role)
+        elif codes and role is None and new not in self._granted:
+            await store.grant(new, f"{_ASKS}{codes[0]}")
+            self._asking.update(dict.fromkeys(codes, new))
+        if old in self._granted or codes:
+            await self.revoke(store, old)
 
     async def ask(self, store: Store, who: str) -> str:
         """The code by which an owner admits this person or place: the same whenever they ask, also after a restart."""

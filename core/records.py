@@ -143,7 +143,7 @@ def accept(
         raise NotFound
     if source is not None and new.kind in ("regenerate", "proceed"):
         sibling = _turn(connection, _SIBLING, {"source": source.id, "kind": new.kind})
-        if sibling is not None and (sibling.reply or sibling.finish_reason is None):  # a second press of the button
+        if sibling is not None and _is_pressed_again(source, sibling):
             _add_event(connection, new.event, sibling.id)
             place = conversation(connection, sibling.conversation)
             if new.move_head and place is not None and place.head == source.id == sibling.parent:  # after an undo
@@ -174,6 +174,14 @@ def accept(
         changes |= {"title": new.title, "titled_by": made.id}
     connection.execute(CHANGE_CONVERSATION, changes | {"this": new.conversation})
     return made, True
+
+
+def _is_pressed_again(source: Turn, sibling: Turn) -> bool:
+    """Is the sibling what a second press wants? One without a word is not, and another answer is not where the first
+    one is on the screen still: there its button asks for one more."""
+    if sibling.finish_reason is None:
+        return True
+    return bool(sibling.reply) and (sibling.kind == "proceed" or not any(source.refs))
 
 
 def _row(new: NewTurn, place: Conversation, now: float) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from bots.attachments import LIMIT, Unreadable, check_size, fetch, may_be_text, text_of
+from bots.attachments import LIMIT, TRIES, Unreadable, check_size, fetch, may_be_text, text_from, text_of
+from bots.channel import Gone, RetryAfter, Unreachable
+from tests.virtual_time import now, run
 
 
 @pytest.mark.parametrize(
@@ -80,12 +82,34 @@ async def test_nobody_is_sent_on() -> None:
     assert await refused(client(moved, follow=True)) == "file_unreadable"
 
 
+async def fetched(*ends: bytes | Exception) -> tuple[str, float]:
+    """The text, or why there is none, of a file whose fetching ends like this, one after the other; and the seconds."""
+    coming = iter(ends)
+
+    async def fetching() -> bytes:
+        if isinstance(end := next(coming), Exception):
+            raise end
+        return end
+
+    try:
+        return await text_from(fetching), now()
+    except Unreadable as unreadable:
+        return unreadable.cause, now()
+
+
+def test_a_file_is_fetched_again_after_faults_and_as_late_as_the_platform_wants() -> None:
+    assert run(fetched(ConnectionError(), Unreachable(), b"text")) == ("text", 0.75)
+    assert run(fetched(*[RetryAfter(30)] * TRIES, b"text")) == ("text", 180.0)
+    assert run(fetched(*[ConnectionError()] * TRIES))[0] == "file_unreadable"
+    assert run(fetched(Gone())) == ("file_unreadable", 0.0)
+
+
 async def test_a_fault_on_the_way_may_pass_and_tells_no_secret() -> None:
     def broken(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("no route to bot12345:secret")
 
-    for transport in (httpx.MockTransport(broken), httpx.MockTransport(lambda request: httpx.Response(502))):
-        async with httpx.AsyncClient(transport=transport) as browser:
+    for faulty in (broken, lambda request: httpx.Response(502), lambda request: httpx.Response(429)):
+        async with httpx.AsyncClient(transport=httpx.MockTransport(faulty)) as browser:
             with pytest.raises(ConnectionError) as fault:
                 await fetch(browser, "https://files.example/bot12345:secret/a", {"files.example"})
             assert "secret" not in repr(fault.value)

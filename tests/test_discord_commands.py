@@ -151,7 +151,8 @@ async def test_persona_and_language_are_chosen_by_name_or_by_a_button_that_works
         assert offer.shown.components == []
         town.ann.presses(language.shown, "ko")
         korean = WORDING.bind("ko")
-        await here.until(lambda: shows(language, f"{korean('language-set')}\n\n{korean('weak-language')}"))
+        note = f"{korean('language-set')}\n\n{korean('weak-language')}"
+        await here.until(lambda: shows(language, note))
         await here.said(town.ann.runs("privacy", town.channel), korean("discord-privacy"))
         chosen = town.ann.runs("language", town.channel, language="en")
         await here.said(chosen, SAY("language-set"))

@@ -79,6 +79,32 @@ async def test_what_a_place_may_moves_with_it(store: Store) -> None:
     assert await store.grants() == {"telegram:-200": "allowed"}
 
 
+async def test_what_the_settings_say_of_a_place_moves_with_it_over_restarts(store: Store) -> None:
+    settings = {"allowed": [GROUP], "blocked": ["telegram:-101"]}
+    people = People(**settings)
+    await people.move(store, GROUP, "telegram:-200")
+    await people.move(store, "telegram:-101", "telegram:-201")
+    for known in (people, People(**settings)):
+        await known.load(store)
+        known.check(STRANGER, ["telegram:-200"])
+        assert known.shut_out("telegram:-201")
+    await people.grant(store, "telegram:-200", "denied")
+    await people.move(store, GROUP, "telegram:-200")
+    assert people.shut_out("telegram:-200"), "what was decided since stays"
+
+
+async def test_the_code_of_a_place_that_has_moved_admits_it_where_it_is(store: Store) -> None:
+    people = numbered()
+    code = await people.ask(store, GROUP)
+    await people.move(store, GROUP, "telegram:-200")
+    again = numbered()
+    await again.load(store)
+    for known in (people, again):
+        assert known.asking(code) == "telegram:-200"
+        assert await known.ask(store, "telegram:-200") == code
+    assert await store.grants() == {"telegram:-200": f"code:{code}"}
+
+
 async def test_blocked_is_more_than_unknown(store: Store) -> None:
     people = People(blocked=[GROUP], open_to=("telegram",))
     assert not people.shut_out(STRANGER)

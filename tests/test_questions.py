@@ -294,6 +294,17 @@ async def test_a_part_that_comes_when_the_answer_has_begun_is_answered_with_the_
         assert last.turn.parts == (5, 5, 5)
 
 
+async def test_a_message_placed_late_for_a_question_that_goes_on_belongs_to_the_whole(tmp_path: Path) -> None:
+    async with house(tmp_path, options=Options(persona="assistant", quiet=0.0)) as home:
+        now = home.clock()
+        first = await home.chat.send(C, ANN, "web:1", "one, ", place="chat 7", at=now, more_until=now + 2)
+        await until(lambda: home.engine.running)
+        whole = await say(home, "web:2", "two", now + 1)
+        await first.placed(0, "m1")
+        assert (first.successor, whole.turn.refs) == (whole, ("m1",))
+        await finish(whole, home.engine)
+
+
 async def test_a_restart_between_two_parts_still_makes_one_question(tmp_path: Path) -> None:
     async with house(tmp_path, options=LONG_QUIET) as home:
         now = home.clock()

@@ -110,6 +110,19 @@ async def test_a_second_press_finds_what_the_first_one_made(store: Store, kind: 
     assert len(await store.spends(ANN, NOON)) == 2
 
 
+async def test_a_press_under_an_answer_that_is_still_shown_makes_another_once_the_first_has_ended(store: Store) -> None:
+    first = await ask(store, "web:1")
+    await store.placed(first.id, 0, "chat:7")
+    made = await ask(store, "web:2", kind="regenerate", source=first.id)
+    again, fresh = await store.accept(question("web:3", kind="regenerate", source=first.id), None)
+    assert (again.id, fresh) == (made.id, False)
+    await answer(store, made.id)
+    await ask(store, "web:4", kind="regenerate", source=first.id, take_over=True)
+    await answer(store, made.id + 1)
+    again, fresh = await store.accept(question("web:5", kind="regenerate", source=first.id), None)
+    assert (again.id, fresh) == (made.id + 1, False)
+
+
 async def test_a_press_after_what_the_first_one_made_was_deleted_makes_another(store: Store) -> None:
     first = await ask(store, "web:1")
     made = await ask(store, "web:2", kind="regenerate", source=first.id)

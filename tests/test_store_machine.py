@@ -199,7 +199,9 @@ class StoreMachine(RuleBasedStateMachine):
             with pytest.raises(NotFound):
                 self.runner.run(self.store.accept(new, None))
             return multiple()
-        made = [turn for turn in self.made_from(old, kind) if turn.reply or turn.finish_reason is None]
+        shown = kind == "regenerate" and any(old.refs)
+        made = self.made_from(old, kind)
+        made = [turn for turn in made if turn.finish_reason is None or (turn.reply and not shown)]
         if made and kind != "edit":
             turn, fresh = self.runner.run(self.store.accept(new, None))
             assert (turn, fresh) == (made[-1], False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,12 +14,12 @@ import pytest
 from bots.streaming import MAX_PARTS
 from bots.telegram_bot import SECRET_HEADER
 from bots.telegram_polling import CONFLICT_SECONDS, OUT_OF_REACH_SECONDS, Watch
-from core.errors import StoreError
+from core.errors import StoreError, StoreFull
 from core.people import People
 from core.store import Store
 from tests.botapi.methods import TOKEN, Refusal
 from tests.botapi.server import Fault, bot_api
-from tests.botapi.world import BOT, Json, Room
+from tests.botapi.world import BOT, Json, Person, Room
 from tests.fakes import SteppedEngine, until
 from tests.houses import Clock, house
 from tests.telegrams import (
@@ -141,20 +142,43 @@ async def test_with_a_webhook_a_start_survives_every_fault_and_hears_of_a_revoke
             assert scene.hooks == {}
 
 
-async def test_told_to_wait_everybody_waits_and_the_answer_comes(tmp_path: Path) -> None:
-    await at_once(told_to_wait(tmp_path / method, method) for method in (*AFTER_START[1:6], "setMyCommands"))
+@pytest.mark.parametrize("taken", [{}, {"url": "https://other.example.org/hooks/telegram"}], ids=["gone", "another"])
+async def test_a_webhook_that_another_program_takes_away_ends_the_front(tmp_path: Path, taken: Json) -> None:
+    async with bot_api(rules=NO_FLOOD) as server, house(tmp_path, people=People(open_to=OPEN)) as home:
+        async with connected(server, home, webhook="https://chat.example.org", hook_seconds=0.01, **HASTY) as scene:
+            server.faults["getWebhookInfo"].extend(FAULTS)
+            await server.world.until(lambda: len(server.api.of("getWebhookInfo")) > 2)
+            assert not any(server.faults.values()), "every call was made"
+            assert scene.states == ["up"]
+            server.api.webhook = taken
+            await until(lambda: scene.states[-1] == "ended: token used twice")
+            assert scene.hooks == {}
+        assert server.api.wrongs == []
+
+
+@pytest.mark.parametrize(
+    "calls", [AFTER_START[1:6], (*AFTER_START[6:], "sendDocument", "setMyCommands")], ids=["showing", "others"]
+)
+async def test_told_to_wait_everybody_waits_and_the_answer_comes(tmp_path: Path, calls: Sequence[str]) -> None:
+    await at_once(told_to_wait(tmp_path / call, call) for call in calls)
 
 
 async def told_to_wait(folder: Path, method: str) -> None:
     """A session in which this call is one too many once."""
     engine = SteppedEngine(words=4000, context_window=12_000)
     async with stage(folder, engine=engine, max_tokens=9000) as scene:
-        scene.server.api.errors[method].append(Refusal(429, "Too Many Requests: retry after 1", retry_after=1))
-        await everything(scene)
+        if method == "file":
+            scene.server.faults[method].append("429")
+        else:
+            scene.server.api.errors[method].append(Refusal(429, "Too Many Requests: retry after 1", retry_after=1))
+        room = await everything(scene)
+        scene.world.say(Person(room.id, "Ann"), "/export")
+        await scene.world.until(lambda: SAY("export-done") in room.texts())
         await scene.world.until(lambda: len(scene.world.menus) == 3)
-        refused = next(call.at for call in scene.server.api.calls if call.code == 429)
-        paced = ("sendMessage", "editMessageText", "deleteMessage", "editMessageMedia", "sendChatAction")
+        assert not any((*scene.server.api.errors.values(), *scene.server.faults.values())), "every call was made"
+        paced = (*AFTER_START[1:6], "sendDocument")
         if method in paced:
+            refused = next(call.at for call in scene.server.api.calls if call.code == 429)
             later = [call.at for call in scene.server.api.of(*paced) if call.at > refused]
             assert min(later) >= refused + 0.9
 
@@ -254,6 +278,57 @@ async def test_a_group_that_becomes_a_supergroup_takes_its_conversations_along(t
         assert [conversation.key for conversation in kept] == [f"telegram:{BOT['id']}:{new.id}:{ann.id}"]
 
 
+async def test_a_move_that_the_store_cannot_take_is_made_when_it_can_and_the_answer_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as scene:
+        ann, room = scene.world.person("Ann"), scene.world.group("Friends", "group")
+        scene.world.say(ann, f"{NAME} hello", room)
+        await scene.world.until(lambda: room.of_bot())
+        failures = deque([StoreError("The disk does not answer."), StoreFull()])
+        move = Store.move
+
+        async def broken(*arguments: object) -> None:
+            if failures:
+                raise failures.popleft()
+            await move(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Store, "move", broken)
+        new = scene.world.group("Friends")
+        room.moved_to = new.id
+        scene.home.engine.release()
+        await scene.shown(new, ANSWER)
+        assert not failures
+
+
+async def test_a_group_that_moves_stays_what_the_settings_say_of_it_also_after_a_restart(tmp_path: Path) -> None:
+    everything = {"everything": frozenset([-1070])}
+    async with bot_api(privacy=False, rules=NO_FLOOD) as server:
+        ann, old = server.world.person("Ann"), server.world.group("Friends", "group", id_=-1070)
+        new = server.world.migrate(old)
+        for life in (1, 2):
+            people = People(owners=["telegram:42"], allowed=["telegram:-1070"], open_to=("web",))
+            async with house(tmp_path, people=people) as home:
+                await people.load(home.store)
+                home.engine.release()
+                async with connected(server, home, **everything) as scene:
+                    server.world.say(ann, "hello all", new)
+                    await scene.shown(new, *[ANSWER] * life)
+
+
+async def test_an_answer_in_a_group_that_has_moved_quotes_no_stranger(tmp_path: Path) -> None:
+    async with stage(tmp_path) as scene:
+        ann, bob, room = scene.world.person("Ann"), scene.world.person("Bob"), scene.world.group("Friends", "group")
+        scene.world.say(ann, f"{NAME} hello", room)
+        await scene.world.until(lambda: room.of_bot())
+        new = scene.world.migrate(room)
+        for _ in room.messages:  # one of them has the number that the question had
+            scene.world.say(bob, "not for the bot", new)
+        scene.home.engine.release()
+        (answer,) = await scene.shown(new, ANSWER)
+        assert "reply_to_message" not in answer
+
+
 async def test_an_update_that_the_library_cannot_read_is_kept_and_stepped_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -293,6 +368,45 @@ async def test_a_mistake_of_ours_at_one_update_is_told_and_stepped_over(
         await scene.shown(scene.room(ann), ANSWER)
     assert "ZeroDivisionError" in caplog.text
     clean(caplog, "a secret question")
+
+
+async def test_a_mistake_of_ours_at_a_press_is_told_to_whoever_pressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as scene:
+        scene.home.engine.release()
+        ann = scene.world.person("Ann")
+        scene.world.say(ann, "hello")
+        (message,) = await scene.shown(scene.room(ann), ANSWER)
+
+        async def mistaken(*_: object, **__: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(type(scene.home.chat), "regenerate", mistaken)
+        scene.world.press(ann, message, "Regenerate")
+        await scene.world.until(lambda: [text for _, text in scene.world.toasts] == [SAY("failed")])
+
+
+async def test_a_mistake_that_cannot_be_told_of_is_stepped_over_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as scene:
+        scene.home.engine.release()
+        ann, chat = scene.world.person("Ann"), type(scene.home.chat)
+
+        async def no_store(*_: object) -> None:
+            raise StoreError("The disk does not answer.")
+
+        async def mistaken(*_: object, **__: object) -> None:
+            broken.setattr(chat, "language", no_store)
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as broken:
+            broken.setattr(chat, "send", mistaken)
+            number, _ = scene.world.say(ann, "hello")
+            await scene.world.until(lambda: scene.world.confirmed > (number or 0))
+        scene.world.say(ann, "hello again")
+        await scene.shown(scene.room(ann), ANSWER)
 
 
 async def test_an_update_waits_for_a_store_that_cannot_take_it_and_is_not_told_as_taken(

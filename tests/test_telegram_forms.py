@@ -109,6 +109,35 @@ async def test_where_rich_messages_are_not_known_the_plain_form_goes_out(tmp_pat
         await scene.shown(scene.room(ann), ANSWER)
 
 
+async def test_a_rich_message_too_long_for_a_plain_one_becomes_several(tmp_path: Path) -> None:
+    engine = SteppedEngine(words=1500, context_window=12_000)
+    async with stage(tmp_path, engine=engine, max_tokens=9000, front={"rich": True}) as scene:
+        ann = scene.world.person("Ann")
+        room = scene.room(ann)
+        scene.world.say(ann, "hello")
+        await until(lambda: engine.running)
+        engine.step(1300)
+        await scene.world.until(lambda: room.texts() and len(room.texts()[0]) > 4096)
+        scene.server.api.errors["editMessageText"].append(Refusal(400, "Bad Request: RICH_MESSAGE_TOO_STRANGE"))
+        engine.release()
+        await scene.world.until(lambda: len(room.of_bot()) == 2 and labels(room.of_bot()[-1]) == ["Regenerate"])
+        assert " ".join(room.texts()) == " ".join(f"a{number}" for number in range(1, 1501))
+
+
+@pytest.mark.parametrize("rich", [False, True], ids=["plain", "rich"])
+async def test_a_draft_that_telegram_does_not_take_costs_nobody_the_answer(tmp_path: Path, rich: bool) -> None:
+    async with stage(tmp_path, front={"drafts": True, "rich": rich}) as scene:
+        engine, ann = scene.home.engine, scene.world.person("Ann")
+        method = "sendRichMessageDraft" if rich else "sendMessageDraft"
+        scene.server.api.errors[method].append(Refusal(400, "Bad Request: DRAFT_TOO_STRANGE"))
+        scene.world.say(ann, "hello")
+        await until(lambda: engine.running)
+        engine.step(2)
+        await scene.world.until(lambda: scene.server.api.of(method))
+        engine.release()
+        await scene.shown(scene.room(ann), ANSWER)
+
+
 def test_rich_markdown_loads_no_picture_and_names_nobody() -> None:
     (part,) = RICH.split("![p](https://x.example/p.png) [you](tg://user?id=5) [ok](tg://resolve?domain=x)")
     assert part.text == "[p](https://x.example/p.png) [you](tg:\u2060//user?id=5) [ok](tg://resolve?domain=x)"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from core.chat import Options
+from core.errors import StoreFull
 from core.limits import Limits
 from core.people import People
+from core.store import Store
 from tests.botapi.server import bot_api
 from tests.botapi.world import BOT
 from tests.fakes import until
@@ -45,6 +49,37 @@ async def test_a_stranger_gets_a_code_by_which_the_owner_admits_them(tmp_path: P
         await scene.world.until(lambda: len(scene.room(ann).of_bot()) == 3)
         scene.world.say(ann, "hello")
         await scene.shown(scene.room(ann), ANSWER)
+
+
+async def test_a_stranger_with_a_picture_gets_the_code_too(tmp_path: Path) -> None:
+    async with stage(tmp_path, people=closed()) as scene:
+        ann = scene.world.person("Ann")
+        scene.world.send_photo(ann)
+        await scene.shown(scene.room(ann), SAY("admit-code", code="ABCDEF"))
+        await silence(scene)
+        assert len(scene.room(ann).of_bot()) == 1
+
+
+async def test_an_admission_waits_for_a_disk_that_is_full_and_a_stranger_hears_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path, people=closed()) as scene:
+        owner, ann = scene.world.person("Owner", id_=OWNER), scene.world.person("Ann")
+        room, full, grant = scene.world.group("Friends"), 2, Store.grant
+
+        async def fill(*arguments: object) -> None:
+            nonlocal full
+            if full:
+                full -= 1
+                raise StoreFull
+            await grant(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Store, "grant", fill)
+        scene.world.say(ann, "hello")
+        await scene.shown(scene.room(ann), SAY("store-full"))
+        scene.world.add_bot(owner, room)
+        await scene.shown(room, SAY("group-welcome", name=NAME))
+        scene.home.chat.people.check(f"telegram:{room.id}")
 
 
 async def test_who_is_blocked_hears_so_and_gets_no_code(tmp_path: Path) -> None:
@@ -164,7 +199,7 @@ async def test_owners_pause_resume_drain_and_look_and_nobody_else_does(tmp_path:
         scene.world.say(owner, "/admin drain")
         await scene.shown(scene.room(owner), SAY("admin-draining"))
         scene.world.say(ann, "one more")
-        await scene.world.until(lambda: scene.room(ann).texts()[-1] == SAY("shutting-down"))
+        await scene.world.until(lambda: scene.room(ann).texts()[-1] == SAY("draining"))
         scene.world.say(owner, "/admin resume")
         await scene.world.until(lambda: ANSWER in scene.room(ann).texts())
         scene.world.say(owner, "/admin stats")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from core.limits import Limits
 from core.people import People
 from tests.botapi.server import bot_api
-from tests.botapi.world import BOT, Json
+from tests.botapi.world import BOT, Json, entities
 from tests.fakes import SteppedEngine, until
 from tests.houses import house
 from tests.telegrams import NO_FLOOD, OPEN, SAY, WORDING, Stage, connected, labels, stage
@@ -103,6 +104,38 @@ async def test_a_second_press_of_regenerate_makes_no_second_answer(scene: Stage)
     assert len(scene.home.engine.asked) == 2
 
 
+async def test_an_answer_with_another_one_below_it_is_made_anew_as_often_as_somebody_wants(scene: Stage) -> None:
+    ann = scene.world.person("Ann")
+    room = scene.room(ann)
+    scene.world.say(ann, "hello")
+    (first,) = await scene.shown(room, ANSWER)
+    for count in (2, 3):
+        scene.world.say(ann, "/retry", reply_to=first)
+        await scene.shown(room, *[ANSWER] * count)
+        await until(lambda: not scene.home.gate.running)
+    scene.home.engine.words = 2
+    scene.world.press(ann, first, "Regenerate")
+    await scene.shown(room, "a1 a2", ANSWER, ANSWER)
+
+
+async def test_continue_of_what_was_continued_gets_a_word(tmp_path: Path) -> None:
+    async with stage(tmp_path, max_tokens=2) as scene:
+        scene.home.engine.release()
+        ann = scene.world.person("Ann")
+        room = scene.room(ann)
+        scene.world.say(ann, "hello")
+        (cut,) = await scene.shown(room, f"a1 a2\n\n{SAY('cut-by-length')}")
+        scene.world.press(ann, cut, "Continue")
+        await scene.world.until(lambda: len(room.of_bot()) == 2 and "Regenerate" in labels(room.of_bot()[-1]))
+        while await scene.home.store.unshown("telegram:"):  # noqa: ASYNC110 - no event says so
+            await asyncio.sleep(0.01)
+        scene.world.press(ann, cut, "Continue")
+        await scene.world.until(lambda: scene.world.toasts and scene.world.toasts[-1][1] == SAY("already-done"))
+        scene.world.say(ann, "/continue", reply_to=cut)
+        await scene.world.until(lambda: room.texts()[-1] == SAY("already-done"))
+        assert len(room.of_bot()) == 3
+
+
 async def test_buttons_work_after_a_restart_and_so_does_what_was_interrupted(tmp_path: Path) -> None:
     async with bot_api(rules=NO_FLOOD) as server:
         ann = server.world.person("Ann")
@@ -191,6 +224,20 @@ async def test_the_language_is_that_of_the_app_until_another_is_chosen(scene: St
     await scene.world.until(lambda: labels(room.of_bot()[-1]) == [WORDING("zh", "button-regenerate")])
 
 
+async def test_a_choice_pressed_twice_is_told_once_and_not_tried_again(scene: Stage) -> None:
+    ann = scene.world.person("Ann")
+    room = scene.room(ann)
+    scene.world.say(ann, "/language")
+    (choice,) = await scene.shown(room, SAY("language-now"))
+    pressed = dict(choice)
+    for _ in range(2):
+        scene.world.press(ann, pressed, "中文")
+    await scene.world.until(lambda: len(scene.server.api.of("editMessageText")) == 2)
+    await until(lambda: "telegram sentence" not in {task.get_name() for task in asyncio.all_tasks()})
+    assert [call.code for call in scene.server.api.of("editMessageText")] == [200, 400]
+    assert room.texts() == [WORDING("zh", "language-set")]
+
+
 async def test_everything_kept_comes_as_a_file_and_goes_only_when_its_person_is_sure(scene: Stage) -> None:
     ann, bob = scene.world.person("Ann"), scene.world.person("Bob")
     room = scene.room(ann)
@@ -209,6 +256,22 @@ async def test_everything_kept_comes_as_a_file_and_goes_only_when_its_person_is_
 
 
 # Groups.
+
+
+async def test_in_a_group_everything_kept_goes_to_its_persons_own_chat_and_the_group_reads_none_of_it(
+    scene: Stage,
+) -> None:
+    ann, room = scene.world.person("Ann"), scene.world.group("Friends")
+    scene.world.say(ann, "my secret")
+    await scene.shown(scene.room(ann), ANSWER)
+    scene.world.say(ann, f"/export{NAME}", room)
+    (file,) = await scene.shown(scene.room(ann), SAY("export-done"))
+    assert b"my secret" in scene.world.files[file["document"]["file_id"]]
+    await scene.shown(room, SAY("sent-privately"))
+    scene.room(ann).blocked = True
+    scene.world.say(ann, f"/export{NAME}", room)
+    await scene.shown(room, SAY("sent-privately"), SAY("write-first"))
+    assert not any("document" in message for message in room.of_bot())
 
 
 async def test_a_group_is_answered_when_it_names_the_bot_replies_to_it_or_commands_it(scene: Stage) -> None:
@@ -327,6 +390,9 @@ async def test_an_anonymous_admin_asks_as_the_group_and_bots_do_not_ask(scene: S
     assert [kept.owner for kept in await scene.home.store.conversations(f"telegram:{room.id}")] == [
         f"telegram:{room.id}"
     ]
+    command = {"text": "/export", "entities": entities("/export"), "sender_chat": room.chat}
+    scene.world.deliver("message", scene.world.message(room, anybody, command))
+    await scene.shown(room, ANSWER, SAY("export-done"))  # asked here by the group, so it is the group's to read
 
 
 # Edits, long texts.
@@ -371,6 +437,18 @@ async def test_a_message_that_names_the_bot_only_after_an_edit_is_a_question_the
         scene.world.edit(ann, message, f"{NAME} hello")
         await scene.shown(room, ANSWER)
         assert asked(scene) == ["hello"]
+
+
+async def test_where_every_message_is_answered_a_refused_one_is_a_question_after_an_edit(tmp_path: Path) -> None:
+    limits, everything = Limits(0, 0, characters=10), {"everything": frozenset([-1070])}
+    async with stage(tmp_path, privacy=False, limits=limits, front=everything) as scene:
+        scene.home.engine.release()
+        ann, room = scene.world.person("Ann"), scene.world.group("Talkative", id_=-1070)
+        message = scene.world.say(ann, "far too long", room)[1]
+        await scene.shown(room, SAY("too-long-characters", limit=10))
+        scene.world.edit(ann, message, "short")
+        await scene.shown(room, SAY("too-long-characters", limit=10), ANSWER)
+        assert asked(scene) == ["short"]
 
 
 async def test_a_place_on_a_map_that_moves_on_is_answered_no_more_than_once(scene: Stage) -> None:

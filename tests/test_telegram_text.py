@@ -57,6 +57,11 @@ def test_a_command_is_one_at_the_beginning_and_for_us(text: str, command: Comman
     assert is_others_command(message(text), ME) == ("another_bot" in text)
 
 
+def test_a_command_is_one_however_it_looks() -> None:
+    said = message("/persona pirate", entities=[{"type": "bold", "offset": 0, "length": 15}, *entities("/persona")])
+    assert command_of(said, ME) == Command("persona", "pirate")
+
+
 @pytest.mark.parametrize(
     ("text", "asked"),
     [

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from bots.telegram_bot import SECRET_HEADER
-from core.chat import Options
+from core.chat import Chat, Options
+from core.errors import StoreFull
 from core.limits import Limits
 from core.people import People
 from core.store import Store
@@ -21,7 +22,7 @@ from tests.botapi.world import BOT, Json
 from tests.fakes import until
 from tests.houses import house
 from tests.sites import site
-from tests.telegrams import NO_FLOOD, OPEN, SAY, connected, stage
+from tests.telegrams import NO_FLOOD, OPEN, SAY, Stage, connected, stage
 
 ANSWER = "a1 a2 a3 a4"
 LIMITS = Limits(messages_per_minute=20, tokens_per_day=200_000, characters=8000)
@@ -82,6 +83,63 @@ async def test_what_is_delivered_again_changes_nothing(tmp_path: Path) -> None:
                 assert [turn.prompt for turn in path] == ["drei", "four"][: life + 1]
         said = [text for text in room.texts() if text.startswith(SAY("undo-done", text="two")[:10])]
         assert len(said) == 1
+
+
+async def test_a_command_is_given_also_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage(tmp_path) as scene:
+
+        async def full(*_: object) -> None:
+            raise StoreFull
+
+        monkeypatch.setattr(Store, "put", full)
+        ann, bob = scene.world.person("Ann"), scene.world.person("Bob")
+        scene.world.say(ann, "/privacy")
+        scene.world.say(bob, "/stop")
+        await scene.shown(scene.room(bob), SAY("nothing-to-stop"))
+        await scene.world.until(lambda: not scene.world.updates)
+        await until(lambda: "telegram sentence" not in {task.get_name() for task in asyncio.all_tasks()})
+        assert scene.room(ann).texts() == [SAY("privacy")]
+
+
+async def slow_export(scene: Stage, monkeypatch: pytest.MonkeyPatch, failure: Exception | None) -> asyncio.Event:
+    """Ann's /export goes on beside the others when this returns, until the event is set; then it may fail."""
+    go_on, export = asyncio.Event(), Chat.export
+
+    async def slowly(chat: Chat, user: str) -> Any:
+        await go_on.wait()
+        if failure is not None:
+            raise failure
+        return await export(chat, user)
+
+    monkeypatch.setattr(Chat, "export", slowly)
+    ann = scene.world.person("Ann")
+    await scene.home.chat.language(f"telegram:{ann.id}", "en")
+    with monkeypatch.context() as hurried:
+        hurried.setattr("bots.telegram_given.COMMAND_SECONDS", 0.01)
+        scene.world.say(ann, "/export")
+        await scene.world.until(lambda: not scene.world.updates)
+    return go_on
+
+
+async def test_a_command_that_fails_after_nobody_waits_for_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stage(tmp_path) as scene:
+        (await slow_export(scene, monkeypatch, ZeroDivisionError())).set()
+        room = next(iter(scene.world.rooms.values()))
+        await scene.shown(room, SAY("failed"))
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_command_that_still_runs_at_the_end_is_carried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bot_api(rules=NO_FLOOD) as server, house(tmp_path, people=People(open_to=OPEN)) as home:
+        async with connected(server, home) as scene:
+            go_on = await slow_export(scene, monkeypatch, None)
+            asyncio.get_running_loop().call_later(0.02, go_on.set)
+        room = next(iter(server.world.rooms.values()))
+        assert room.texts() == [SAY("export-done")]
 
 
 async def test_two_hundred_updates_of_forty_people_that_waited_get_two_hundred_answers(tmp_path: Path) -> None:

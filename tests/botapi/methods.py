@@ -120,6 +120,10 @@ class BotApi:
         self.webhook = dict(params)
         return True
 
+    async def _get_webhook_info(self, params: Json) -> Json:
+        pending = len(self.world.updates)
+        return {"url": self.webhook.get("url", ""), "has_custom_certificate": False, "pending_update_count": pending}
+
     async def _set_my_commands(self, params: Json) -> bool:
         self.world.menus[params.get("language_code", "")] = params["commands"]
         return True

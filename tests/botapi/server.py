@@ -19,13 +19,15 @@ from tests.botapi.methods import NAMES, BotApi
 from tests.botapi.spec import Spec, find
 from tests.botapi.world import World
 
-Fault = Literal["reset", "done, then reset", "hang", "502", "half", "redirect"]
-"""Cut before it is done, or after; no answer at all; a proxy's error page; half of an answer; sent elsewhere."""
+Fault = Literal["reset", "done, then reset", "hang", "502", "half", "redirect", "429"]
+"""Cut before it is done, or after; no answer at all; a proxy's error page; half of an answer; sent elsewhere; one
+download too many."""
 
 
 PAGES: dict[Fault | None, tuple[int, bytes, str, str]] = {
     "502": (502, b"<html><h1>502 Bad Gateway</h1></html>", "text/html", ""),
     "redirect": (302, b"", "text/html", "location: http://127.0.0.1:9/elsewhere\r\n"),
+    "429": (429, b"Too Many Requests", "text/plain", ""),
 }
 
 

@@ -133,6 +133,9 @@ class DiscordServer:
             await runner.cleanup()
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
+        fault = self._fault(Call("GET", "/attachments", {}, {}, None))
+        if fault is not None and isinstance(fault.how, int):
+            return web.Response(status=fault.how)
         file = self.world.files.get(request.path)
         if file is None:
             return web.Response(status=404)

@@ -64,6 +64,7 @@ not-allowed = Sorry, you are not admitted here. Ask the person who runs this bot
 not-yours = Only the person who asked can do that.
 not-found = That is not here any more.
 nothing-to-continue = There is nothing to continue here.
+already-done = That was done already.
 still-answering = I am still at this answer. Wait for its end, or stop it.
 shutting-down = Conch is shutting down. Please try again in a few minutes.
 draining = No new questions are accepted just now. Please ask again later.
@@ -152,6 +153,8 @@ privacy-retention = After { $days ->
 } everything is deleted by itself.
 export-done = Everything kept about you:
 export-nothing = Nothing is kept about you.
+sent-privately = That is for you alone: I have sent it to our private chat.
+write-first = That is for you alone, and I cannot write to you in private yet. Open a chat with me, press Start and give the command there.
 forget-sure = Delete all your conversations for good?
 forget-done = { $count ->
     [0] There was nothing to delete.

@@ -54,6 +54,7 @@ not-allowed = 죄송하지만 이곳을 사용할 권한이 없습니다. 봇 �
 not-yours = 질문한 사람만 할 수 있습니다.
 not-found = 더 이상 찾을 수 없습니다.
 nothing-to-continue = 이어서 쓸 답변이 없습니다.
+already-done = 이미 처리했습니다.
 still-answering = 아직 답변하는 중입니다. 끝날 때까지 기다리거나 중지해 주세요.
 shutting-down = Conch가 종료되는 중입니다. 몇 분 뒤에 다시 시도해 주세요.
 draining = 지금은 새 질문을 받지 않습니다. 나중에 다시 물어봐 주세요.
@@ -139,6 +140,8 @@ privacy =
 privacy-retention = { $days }일이 지나면 모두 자동으로 삭제됩니다.
 export-done = 저장된 정보 전체입니다:
 export-nothing = 저장된 정보가 없습니다.
+sent-privately = 본인만 볼 수 있도록 개인 대화로 보냈습니다.
+write-first = 본인만 볼 내용이라 개인 대화로 보내야 하는데 아직 보낼 수 없습니다. 저와의 개인 대화를 열어 ‘시작’을 누르고 거기서 명령을 다시 보내 주세요.
 forget-sure = 모든 대화를 완전히 삭제할까요?
 forget-done = { $count ->
     [0] 삭제할 것이 없었습니다.

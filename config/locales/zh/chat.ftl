@@ -54,6 +54,7 @@ not-allowed = 抱歉，您没有使用权限。请联系机器人的管理者。
 not-yours = 只有提问的人可以这样做。
 not-found = 这里已经找不到它了。
 nothing-to-continue = 这里没有可以继续的回答。
+already-done = 这已经做过了。
 still-answering = 我还在回答这个问题。请等它结束，或先停止。
 shutting-down = Conch 正在关闭，请过几分钟再试。
 draining = 现在暂不接受新问题，请稍后再问。
@@ -139,6 +140,8 @@ privacy =
 privacy-retention = { $days } 天后会自动全部删除。
 export-done = 这是保存的您的全部数据：
 export-nothing = 没有保存您的任何数据。
+sent-privately = 内容仅供您本人查看，已发到我们的私聊中。
+write-first = 内容仅供您本人查看，但我还不能给您发私信。请打开与我的私聊，点“开始”，然后在那里发送这个命令。
 forget-sure = 要彻底删除您的所有对话吗？
 forget-done = { $count ->
     [0] 没有可删除的内容。
