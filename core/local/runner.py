@@ -35,8 +35,10 @@ class Runner(Protocol):
     drafts: bool
     """May a segment of a row that answers hold guesses?"""
 
-    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
-        """Row ``row`` will hold ``ids``; its first ``count`` positions come from row ``source``, or what is kept."""
+    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> int:
+        """Row ``row`` will hold ``ids``; its first ``count`` positions come from row ``source``, or what is kept. How
+        many it holds now, at most all but the last: other than ``count`` where more were left there, or where the
+        memory to fetch them cannot be had."""
 
     def kept(self, ids: list[int]) -> int:
         """How many of the first ``ids`` are kept from earlier requests."""
@@ -75,15 +77,22 @@ class BatchRunner:
     def kept(self, ids: list[int]) -> int:
         return self.prefixes.best(ids)[1]
 
-    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
-        there = common(self._left.pop(row, []), ids)
-        if source is not None:
-            self.cache.move(source, row, count, start=there)
-        elif count:
-            prefix, alike = self.prefixes.best(ids)
-            assert prefix is not None
-            assert alike >= count
-            self.prefixes.copy_in(prefix, row, count, start=there)
+    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> int:
+        there = min(common(self._left.pop(row, []), ids), len(ids) - 1)
+        try:
+            if source is not None:
+                self.cache.move(source, row, count, start=there)
+            elif count:
+                prefix, alike = self.prefixes.best(ids)
+                assert prefix is not None
+                assert alike >= count
+                self.prefixes.copy_in(prefix, row, count, start=there)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            log.warning("out of memory (%s): what is kept of a request is computed again", first_line(error))
+            return there
+        return max(there, count)
 
     def forward(self, segments: Sequence[Segment]) -> Tensor:
         if self._graphs is not None and (replayed := self._graphs.forward(segments)) is not None:
@@ -102,8 +111,13 @@ class BatchRunner:
         return scores
 
     def keep(self, row: int, ids: list[int]) -> None:
-        self.prefixes.keep(ids, row)
         self._left[row] = ids
+        try:
+            self.prefixes.keep(ids, row)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            log.warning("out of memory (%s): a request is not kept", first_line(error))
 
     def move(self, source: int, target: int, count: int) -> None:
         self._left.pop(target, None)
@@ -149,7 +163,7 @@ class SingleRunner:
     def kept(self, ids: list[int]) -> int:
         return common(self._ids, ids) if self._cache is not None and _can_be_cut(self._cache) else 0
 
-    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
+    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> int:
         from transformers import DynamicCache
 
         if count:
@@ -158,6 +172,7 @@ class SingleRunner:
         else:
             self._cache = DynamicCache(config=self.model.config)
         self._ids = ids[:count]
+        return count
 
     def forward(self, segments: Sequence[Segment]) -> Tensor:
         (segment,) = segments
