@@ -374,6 +374,23 @@ def test_when_memory_runs_out_as_words_are_chosen_the_step_is_made_again(caplog:
         assert bench.ids(request) == generated(prompt(seed), 20)
 
 
+def test_rows_that_stay_are_copied_in_pieces_that_a_gpu_need_not_put_together_first() -> None:
+    import torch
+
+    from core.local.kv_cache import Rows
+
+    rows = Rows(2, 4, 20, 1, 2, dtype=torch.float32, device=torch.device("cpu"))
+    rows.store.copy_(torch.arange(rows.store.numel()).view_as(rows.store))
+    first = rows.store[:, :, :2].clone()
+
+    def see(name: str, given: tuple[Any, ...]) -> None:
+        assert name != "copy_" or given[1].is_contiguous()
+
+    with watching(see):
+        rows.shrink(2)
+    assert torch.equal(rows.store, first)
+
+
 # Models of another kind
 
 
