@@ -32,8 +32,10 @@ class Runner(Protocol):
     """Rows of a KV cache, numbered from 0, and the step over them."""
 
     rows: int
-    drafts: bool
-    """May a segment of a row that answers hold guesses?"""
+
+    @property
+    def drafts(self) -> bool:
+        """Does it pay that a segment of a row that answers holds guesses?"""
 
     def begin(self, row: int, ids: list[int], source: int | None, count: int) -> int:
         """Row ``row`` will hold ``ids``; its first ``count`` positions come from row ``source``, or what is kept. How
@@ -63,16 +65,19 @@ class Runner(Protocol):
 
 
 class BatchRunner:
-    """All rows in one step, whatever each of them needs."""
+    """All rows in one step, whatever each of them needs. ``graphs`` are for the steps that can be recorded."""
 
-    drafts = True
-
-    def __init__(self, model: Any, cache: Rows, prefixes: Prefixes) -> None:
+    def __init__(self, model: Any, cache: Rows, prefixes: Prefixes, graphs: Graphs | None = None) -> None:
         self.model, self.cache, self.prefixes = model, cache, prefixes
         self.rows = cache.store.shape[2]
-        self._graphs = Graphs(model, cache) if cache.store.device.type == "cuda" else None
+        self._graphs = graphs
         self._left: dict[int, list[int]] = {}
         """Of which ids the free rows still hold keys and values: whoever goes on there has nothing to copy."""
+
+    @property
+    def drafts(self) -> bool:
+        """Not beside graphs: guesses are checked in a step that is not recorded, as long as several that are."""
+        return self._graphs is None or self._graphs.broken
 
     def kept(self, ids: list[int]) -> int:
         return self.prefixes.best(ids)[1]
@@ -95,9 +100,10 @@ class BatchRunner:
         return max(there, count)
 
     def forward(self, segments: Sequence[Segment]) -> Tensor:
-        if self._graphs is not None and (replayed := self._graphs.forward(segments)) is not None:
-            self._left.clear()  # a graph writes to rows that are free, too
-            return replayed
+        if self._graphs is not None and self._graphs.able(segments):
+            self._left.clear()  # a graph writes to rows that are free, too, also when nothing comes of recording it
+            if (replayed := self._graphs.forward(segments)) is not None:
+                return replayed
         layout = self.cache.layout = Layout(segments, self.cache)
         output = self.model(
             input_ids=layout.ids,
@@ -128,6 +134,8 @@ class BatchRunner:
         self.cache.clear(row, count)
 
     def shed(self) -> bool:
+        if self._graphs is not None:
+            self._graphs.drop()
         return self.prefixes.drop()
 
     def weigh_spilling(self) -> None:
@@ -217,7 +225,8 @@ def make_runner(model: Any, plan: Plan, *, device: torch.device, dtype: torch.dt
         expected = _own_scores(model, tokens, device)
         model.set_attn_implementation(ATTENTION)
         rows = _rows(model.config.get_text_config(), plan.rows, plan.length, device, dtype)
-        runner = BatchRunner(model, rows, Prefixes(rows, plan.kept, plan.spilled))
+        prefixes = Prefixes(rows, plan.kept, plan.spilled)
+        runner = BatchRunner(model, rows, prefixes, recording(model, rows, plan))
         if differ(_probed(runner, tokens), expected):
             raise NotImplementedError("the scores differ")
         runner.weigh_spilling()
@@ -230,6 +239,12 @@ def make_runner(model: Any, plan: Plan, *, device: torch.device, dtype: torch.dt
         model.set_attn_implementation(own)
         return SingleRunner(model, device)
     return runner
+
+
+def recording(model: Any, rows: Rows, plan: Plan) -> Graphs | None:
+    """Graphs, where all of the model is on a GPU: what is fetched from elsewhere at each step cannot be recorded, and
+    trying to may leave torch's memory in a state that it cannot be freed from."""
+    return Graphs(model, rows) if rows.store.device.type == "cuda" and not plan.layers_off else None
 
 
 def _rows(config: Any, rows: int, length: int, device: torch.device, dtype: torch.dtype) -> Rows:
