@@ -101,6 +101,7 @@ def test_no_plan_takes_more_than_is_free(gpu: float, memory: float, rows: int, l
     if chosen.cuda:
         assert chosen.budget <= gpu * GIB
         assert chosen.offloaded[0] + chosen.spilled * shape.position <= memory * GIB
+        assert not chosen.layers_off or chosen.kept >= chosen.length, "a conversation's next turn reads what is new"
     elif chosen.places == {"": "cpu"}:
         assert chosen.budget <= memory * GIB
 
