@@ -402,3 +402,17 @@ def test_a_model_whose_attention_cannot_be_batched_answers_one_at_a_time(caplog:
     bench.finish()
     for (seed, length), request in asked.items():
         assert bench.ids(request) == generated(prompt(seed, length), 20, "softcap")
+
+
+@pytest.mark.parametrize("operator", ["tanh", "max"])
+def test_a_model_that_answers_one_at_a_time_makes_a_step_again_from_what_it_knows(operator: str) -> None:
+    bench = Bench(model=str(tiny("softcap")))
+    bench.stepping._chunk = 64
+    request = bench.add(prompt(1, 150))
+    bench.step()
+    with watching(lacking := Lacking(operator, once=True)):
+        bench.finish()
+    assert lacking.lacked == 1
+    layers = bench.model.runner._cache.layers
+    assert {layer.get_seq_length() for layer in layers} == {150 + 19}, "the last word's keys were never needed"
+    assert bench.ids(request) == generated(prompt(1, 150), 20, "softcap")

@@ -172,23 +172,26 @@ class SingleRunner:
         return common(self._ids, ids) if self._cache is not None and _can_be_cut(self._cache) else 0
 
     def begin(self, row: int, ids: list[int], source: int | None, count: int) -> int:
-        from transformers import DynamicCache
-
         if count:
             if count < len(self._ids):
                 self._cache.crop(count - len(self._ids))
         else:
-            self._cache = DynamicCache(config=self.model.config)
+            self._cache = self._empty()
         self._ids = ids[:count]
         return count
 
     def forward(self, segments: Sequence[Segment]) -> Tensor:
         (segment,) = segments
-        tokens = torch.tensor([list(segment.ids)], device=self._device)
+        known, ids = self._ids[: segment.start], list(segment.ids)
+        if len(self._ids) > len(known):  # a step that failed is made again: some layers may have its keys, some not
+            self._cache, known, ids = self._empty(), [], known + ids
+        self._ids = known + ids
         output = self.model(
-            input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=max(segment.wanted, 1)
+            input_ids=torch.tensor([ids], device=self._device),
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=max(segment.wanted, 1),
         )
-        self._ids = [*self._ids, *segment.ids]
         scores: Tensor = output.logits[0, : segment.wanted] if segment.wanted else output.logits[0, :0]
         return scores
 
@@ -206,6 +209,11 @@ class SingleRunner:
 
     def shrink(self, rows: int) -> None:
         raise AssertionError("there is only one row")
+
+    def _empty(self) -> Any:
+        from transformers import DynamicCache
+
+        return DynamicCache(config=self.model.config)
 
 
 def _can_be_cut(cache: Any) -> bool:
