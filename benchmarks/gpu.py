@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import gc
 import json
+import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -21,14 +22,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.machine import description, quantile, table
+from benchmarks.machine import description, quantile, resident_bytes, table
 from core.engine import Sampling
 from core.events import Delta, Finished, Started
 from core.local import LocalEngine, LocalOptions
 from core.messages import Message
 
+LIBRARIES = ("torch", "transformers", "accelerate", "bitsandbytes", "tokenizers", "safetensors")
+"""All that a machine needs to have installed."""
 USERS = (1, 4, 16, 32)
 PROMPTS = (100, 1000, 4000)
 
@@ -40,6 +44,7 @@ class Run:
     folder: Path
     tiny: bool
     seconds: float
+    file: Path | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     eager: float = 0.0
 
@@ -53,6 +58,15 @@ class Run:
         self.rows.append({"section": section, "figure": figure, "value": float(value), "meaning": meaning})
         print(f"{section:<10} {figure:<38} {value:12.3f}  {meaning}", flush=True)
 
+    def save(self) -> None:
+        """Write what has been found so far."""
+        import torch
+
+        if self.file:
+            card = "none" if self.tiny else torch.cuda.get_device_name()
+            found = {"card": card, "torch": torch.__version__, "tiny": self.tiny, "rows": self.rows}
+            self.file.write_text(json.dumps(found | description(LIBRARIES), indent=1) + "\n")
+
 
 @asynccontextmanager
 async def engine(run: Run, **options: Any) -> AsyncIterator[tuple[LocalEngine, Any]]:
@@ -65,6 +79,7 @@ async def engine(run: Run, **options: Any) -> AsyncIterator[tuple[LocalEngine, A
         loaded.append(loading.load(chosen, progress))
         return loaded[0]
 
+    release()  # a model before this one, if nobody holds it any more
     wanted = {"model": str(run.folder / "model"), "device": run.device, "quantization": "4bit", **options}
     one = LocalEngine(LocalOptions(run.folder / "cache", **wanted), load=load)
     try:
@@ -150,22 +165,32 @@ async def in_thread(work: Callable[[], Any]) -> Any:
 
 async def memory(run: Run) -> None:
     """4 bit against FP16: the claim is a quarter. FP16 against FP32: the claim is twice the speed."""
-    sizes, speeds = {}, {}
-    for name, options in {
-        "4 bit": {"quantization": "4bit", "dtype": "float16"},
-        "FP16": {"quantization": "none", "dtype": "float16"},
-        "FP32": {"quantization": "none", "dtype": "float32"},
-    }.items():
-        async with engine(run, slots=1, context_window=2048, **options) as (one, loaded):
-            sizes[name] = sum(weight.numel() * weight.element_size() for weight in loaded.model.parameters())
-            run.note("memory", f"weights in {name}, GB", sizes[name] / 1e9)
-            await ask(one, question(1, 500), 4)
-            began = time.perf_counter()
-            _, tokens, _ = await ask(one, question(2, 500), 32)
-            speeds[name] = tokens / (time.perf_counter() - began)
-            run.note("memory", f"tokens/s in {name}, one user", speeds[name])
-    run.note("memory", "4 bit / FP16, bytes", sizes["4 bit"] / sizes["FP16"], "claim: a quarter")
-    run.note("memory", "FP16 / FP32, tokens/s", speeds["FP16"] / speeds["FP32"], "claim: about twice")
+    small = await _weighed(run, "4 bit", quantization="4bit", dtype="float16")
+    half = await _weighed(run, "FP16", quantization="none", dtype="float16")
+    full = await _weighed(run, "FP32", quantization="none", dtype="float32")
+    run.note("memory", "4 bit / FP16, bytes", small[0] / half[0], "claim: a quarter")
+    run.note("memory", "FP16 / FP32, tokens/s", half[1] / full[1], "claim: about twice")
+
+
+async def _weighed(run: Run, name: str, **options: Any) -> tuple[float, float]:
+    """Bytes of the weights and tokens a second; in a function of its own, so that no model outlives it."""
+    async with engine(run, slots=1, context_window=2048, **options) as (one, loaded):
+        size = sum(map(_bytes, loaded.model.parameters()))
+        run.note("memory", f"weights in {name}, GB", size / 1e9)
+        await ask(one, question(1, 500), 4)
+        began = time.perf_counter()
+        _, tokens, _ = await ask(one, question(2, 500), 32)
+        rate = tokens / (time.perf_counter() - began)
+        run.note("memory", f"tokens/s in {name}, one user", rate)
+    return size, rate
+
+
+def _bytes(weight: Any) -> int:
+    """Of a weight; in 4 bit with the scales that belong to it, and with theirs."""
+    scales = vars(getattr(weight, "quant_state", None) or SimpleNamespace())
+    theirs = vars(scales.get("state2") or SimpleNamespace())  # on a CPU they are multiplied out
+    values = (weight, *scales.values(), *theirs.values())
+    return sum(value.nbytes for value in values if hasattr(value, "nbytes"))
 
 
 async def earlier(run: Run) -> None:
@@ -252,15 +277,19 @@ async def offload(run: Run) -> None:
 
     whole = decoder(OPENCHAT, bytes_each=2, quantized=True).size + WORKSPACE + 2**30
     for name, share in (("everything fits", 1.0), ("some layers do not", 0.75), ("almost nothing fits", 0.3)):
-        options: dict[str, Any] = {"offload_folder": run.folder / "offload"}
         with _capped(run, psutil, torch, int(whole * share), share):
-            async with engine(run, **options) as (one, loaded):
-                began = time.perf_counter()
-                _, tokens, end = await ask(one, question(7, 40), 8)
-                rate = tokens / (time.perf_counter() - began)
-                assert end is not None
-                assert end.reason in ("stop", "length")
-                run.note("offload", f"{name}, tokens/s", rate, f"{loaded.plan.layers_off} modules elsewhere")
+            await _started(run, name)
+
+
+async def _started(run: Run, name: str) -> None:
+    """That it starts and answers, and how fast; in a function of its own, so that no model outlives it."""
+    async with engine(run, offload_folder=run.folder / "offload") as (one, loaded):
+        began = time.perf_counter()
+        _, tokens, end = await ask(one, question(7, 40), 8)
+        rate = tokens / (time.perf_counter() - began)
+        assert end is not None
+        assert end.reason in ("stop", "length")
+        run.note("offload", f"{name}, tokens/s", rate, f"{loaded.plan.layers_off} modules elsewhere")
 
 
 @contextmanager
@@ -288,26 +317,54 @@ def _capped(run: Run, psutil: Any, torch: Any, limit: int, share: float) -> Iter
 
 async def healing(run: Run) -> None:
     """Out of memory in the middle of answers: they go on, and the next is answered within seconds."""
-    import torch
-
-    if run.tiny:
-        run.note("healing", "skipped: memory of a CPU is not taken away", 0.0)
-        return
-    async with engine(run, slots=8, context_window=4096) as (one, _):
+    length, wait = (60, 0.05) if run.tiny else (1500, 0.5)
+    async with engine(run, slots=8, context_window=4096) as (one, loaded):
         await ask(one, question(1, 50), 4)
-        running = [asyncio.create_task(ask(one, question(n, 1500), 64)) for n in range(8)]
-        await asyncio.sleep(0.5)
-        hog = []
-        free, _ = torch.cuda.mem_get_info()
-        hog.append(torch.empty(max(free - 64 * 2**20, 1), dtype=torch.uint8, device="cuda"))
-        began = time.perf_counter()
-        ends = [end.reason for _, _, end in await asyncio.gather(*running) if end is not None]
-        _, _, end = await ask(one, question(99, 50), 4)
-        hog.clear()
+        running = [asyncio.create_task(ask(one, question(n, length), 64)) for n in range(8)]
+        await asyncio.sleep(wait)
+        with _heard("core.local.stepping") as said:
+            async with one.exclusive():  # a step may be recorded just now, which nobody else may disturb
+                hog = _taken(run, loaded)
+            began = time.perf_counter()
+            ends = [end.reason for _, _, end in await asyncio.gather(*running) if end is not None]
+            _, _, end = await ask(one, question(99, 50), 4)
+        del hog
         run.note("healing", "answers that ended well, of 8", sum(reason in ("stop", "length") for reason in ends))
         run.note("healing", "then answered after, s", time.perf_counter() - began, f"{one.slots} at once since")
+        assert any("out of memory" in line for line in said), "the memory never ran out"
         assert end is not None
         assert end.reason in ("stop", "length")
+
+
+def _taken(run: Run, loaded: Any) -> Any:
+    """All but 64 MiB of the card's memory; at a tiny size the next step is told that there is none."""
+    import torch
+
+    if not run.tiny:
+        torch.cuda.empty_cache()  # what the engine has once had, it would have again
+        free, _ = torch.cuda.mem_get_info()
+        return torch.empty(max(free - 64 * 2**20, 1), dtype=torch.uint8, device="cuda")
+    forward = loaded.runner.forward
+
+    def short(segments: Any) -> Any:
+        loaded.runner.forward = forward
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    loaded.runner.forward = short
+    return None
+
+
+@contextmanager
+def _heard(name: str) -> Iterator[list[str]]:
+    """What a logger says meanwhile."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger(name).addHandler(handler)
+    try:
+        yield said
+    finally:
+        logging.getLogger(name).removeHandler(handler)
 
 
 async def coming_and_going(run: Run) -> None:
@@ -315,8 +372,6 @@ async def coming_and_going(run: Run) -> None:
     import torch
 
     def used() -> int:
-        from benchmarks.stopwatch import resident_bytes
-
         return resident_bytes() if run.tiny else int(torch.cuda.memory_reserved())
 
     chance, count = Random(5), 0
@@ -355,7 +410,7 @@ def _value(run: Run, figure: str) -> float:
 
 
 async def measure(run: Run, only: Sequence[str]) -> None:
-    """Every section; one that fails is written down, and the others go on."""
+    """Every section, each written to the file; one that fails is written down, and the others go on."""
     for section in SECTIONS:
         if only and section.__name__ not in only:
             continue
@@ -363,7 +418,7 @@ async def measure(run: Run, only: Sequence[str]) -> None:
             await section(run)
         except Exception as error:
             run.note(section.__name__, f"FAILED: {type(error).__name__}: {str(error)[:120]}", float("nan"))
-            release()
+        run.save()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -386,15 +441,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if tiny:
         print("There is no CUDA GPU: everything at a tiny size on the CPU, to see that it works.", flush=True)
     with TemporaryDirectory(prefix="conch-gpu-") as folder:
-        run = Run(Path(folder), tiny, options.seconds)
+        run = Run(Path(folder), tiny, options.seconds, options.json)
         tokens = options.tokenizer or openchat.tokenizer(run.folder / "tokenizer")
         openchat.write(run.folder / "model", tokens, tiny=tiny, device=run.device)
         asyncio.run(measure(run, options.only))
-    card = "none" if tiny else torch.cuda.get_device_name()
     print(table([{"figure": row["figure"], "value": row["value"], "meaning": row["meaning"]} for row in run.rows]))
-    if options.json:
-        found = {"card": card, "torch": torch.__version__, "tiny": tiny, "rows": run.rows, **description()}
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
     return int(any(row["figure"].startswith("FAILED") for row in run.rows))
 
 

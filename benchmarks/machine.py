@@ -33,6 +33,12 @@ def description(libraries: Sequence[str] = LIBRARIES) -> dict[str, object]:
     }
 
 
+def resident_bytes() -> int:
+    """Physical memory of this process (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def quantile(values: Sequence[float], q: float) -> float:
     """The smallest value that at least ``q`` of all values do not exceed (nearest rank); NaN when there is none."""
     if not values:

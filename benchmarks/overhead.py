@@ -23,8 +23,8 @@ from time import perf_counter
 from typing import Any
 
 import config
-from benchmarks.machine import description, quantile, table
-from benchmarks.stopwatch import LoopLag, Passage, Screen, TimedEngine, commit_times, resident_bytes
+from benchmarks.machine import description, quantile, resident_bytes, table
+from benchmarks.stopwatch import LoopLag, Passage, Screen, TimedEngine, commit_times
 from bots.streaming import Pacing, show
 from bots.wording import Wording
 from core.chat import Chat, Options

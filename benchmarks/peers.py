@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.machine import resident_bytes
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as Conch has it; for every peer the same
 
 
@@ -377,18 +379,9 @@ PEERS: dict[str, Callable[[argparse.Namespace], Any]] = {
 }
 
 
-def resident_bytes() -> int:
-    """Physical memory of this process (Linux)."""
-    return _status("VmRSS")
-
-
 def peak_bytes() -> int:
-    """The most that it was."""
-    return _status("VmHWM")
-
-
-def _status(name: str) -> int:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    """The most physical memory that this process had (Linux)."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -142,9 +141,3 @@ def commit_times(folder: Path, commits: int) -> list[float]:
     for leftover in folder.glob("commits.db*"):
         leftover.unlink()
     return times
-
-
-def resident_bytes() -> int:
-    """Physical memory of this process (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -27,6 +27,8 @@ class Wish:
     offload: Path
 
 
+CONTEXT = 0.5
+"""GB that CUDA takes of a card as soon as a program uses it: until then the card says that they are free."""
 CPUINFO = Path("/proc/cpuinfo")
 HALF = ("avx512_bf16", "amx_bf16")
 """What a CPU says of itself that computes as fast in 16 bit as in 32."""
@@ -47,7 +49,8 @@ def shape_of(wish: Wish, name: str, folder: Path | None, *, gpu: bool) -> Shape 
 def outline(wish: Wish, name: str, shape: Shape, card: Gpu | None, memory: float) -> Outline:
     """The plan for what is free now; ``memory`` in GB. Raises DoesNotFit."""
     disk = shutil.disk_usage(existing(wish.offload)).free
-    free = Free(int(card.free * 1e9) if card is not None else 0, int(memory * 1e9), disk)
+    gpu = int(max(card.free - CONTEXT, 0) * 1e9) if card is not None else 0
+    free = Free(gpu, int(memory * 1e9), disk)
     found = plan(shape, free, rows=wish.slots, length=wish.context_window)
     dtype = wish.dtype if wish.dtype != "auto" else "float16" if found.cuda else "auto"
     if dtype == "auto":
@@ -67,6 +70,8 @@ def examined(
         found = outline(wish, name, shape, card, memory)
     except DoesNotFit as error:
         return "doctor-plan-none", {"model": name, "missing": f"{error.missing / 1e9:.1f} GB"}
+    if card is not None and not found.plan.cuda:  # as the engine has it: what follows from a card is taken back
+        return examined(wish, name, folder, None, memory)
     values = plan_values(found)
     return ("console-plan-offloaded" if any(found.plan.offloaded) else "console-plan"), values
 

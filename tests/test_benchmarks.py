@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,14 +22,59 @@ def test_the_script_for_a_gpu_runs_at_a_tiny_size_without_one(tmp_path: Path) ->
     if torch.cuda.is_available():
         pytest.skip("there is a GPU: the script would measure it for minutes")
     file = tmp_path / "gpu.json"
-    sections = ("users", "offload", "coming_and_going")
-    arguments = [word for section in sections for word in ("--only", section)]
-    assert gpu.main([*arguments, "--seconds", "0.5", "--json", str(file)]) == 0
+    assert gpu.main(["--seconds", "0.5", "--json", str(file)]) == 0
     found = json.loads(file.read_text())
     assert found["tiny"]
     assert {"date", "machine", "versions", "torch", "card"} <= set(found)
-    assert {row["section"] for row in found["rows"]} == {"users", "offload", "flat"}
+    assert set(found["versions"]) == {"python", "sqlite", *gpu.LIBRARIES}
+    sections = {row["section"] for row in found["rows"]}
+    assert sections == {"memory", "earlier", "users", "first", "offload", "healing", "flat"}
     assert all(row["value"] > 0 for row in found["rows"])
+
+
+def test_the_script_for_a_gpu_needs_the_models_libraries_alone() -> None:
+    program = (
+        "import sys\n"
+        "for name in ('sqlalchemy', 'pydantic', 'pydantic_settings', 'starlette', 'asyncio_throttle',\n"
+        "             'fluent', 'markdown_it', 'mistral_common', 'discord', 'telegram', 'typer'):\n"
+        "    sys.modules[name] = None\n"
+        "import benchmarks.gpu, benchmarks.openchat, core.local.loading, core.local.stepping\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+async def test_what_was_measured_is_written_after_each_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import gpu
+
+    run = gpu.Run(tmp_path, True, 0.0, tmp_path / "gpu.json")
+    written: list[list[str]] = []
+
+    async def good(run: gpu.Run) -> None:
+        run.note("good", "figure", 1.0)
+
+    async def bad(run: gpu.Run) -> None:
+        written.append([row["figure"] for row in json.loads((tmp_path / "gpu.json").read_text())["rows"]])
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr(gpu, "SECTIONS", (good, bad))
+    await gpu.measure(run, [])
+    assert written == [["figure"]]
+    rows = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert [row["figure"] for row in rows] == ["figure", "FAILED: RuntimeError: CUDA error"]
+
+
+def test_weights_in_four_bit_weigh_what_their_scales_do_too() -> None:
+    from types import SimpleNamespace
+
+    import torch
+
+    from benchmarks.gpu import _bytes
+
+    weight = torch.zeros(64, dtype=torch.uint8)
+    assert _bytes(weight) == 64
+    inner = SimpleNamespace(absmax=torch.zeros(1), code=torch.zeros(4), state2=None, blocksize=256)
+    weight.quant_state = SimpleNamespace(absmax=torch.zeros(2, dtype=torch.uint8), state2=inner, blocksize=64)
+    assert _bytes(weight) == 64 + 2 + 4 + 16
 
 
 def test_every_workload_is_the_same_each_time_and_no_two_users_are_alike() -> None:

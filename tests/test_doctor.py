@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from packaging.requirements import Requirement
 from bots import doctor, machine
 from bots.doctor import Finding, report
 from bots.machine import Gpu
+from bots.plan import Wish, examined
 from bots.wording import Wording
 from config.settings import load
 from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL
+from core.local.plan import OPENCHAT, Free, decoder, plan
 from core.store import Store
 from tests.stores import ask
 
@@ -223,6 +226,25 @@ def test_a_gpu_is_judged_by_its_room_and_by_whether_torch_can_use_it() -> None:
     ]
     assert marks(doctor.gpu(None, wanted=False, torch=None)) == [("warning", "doctor-gpu-none")]
     assert marks(doctor.gpu(None, wanted=True, torch=None)) == [("bad", "doctor-gpu-wanted")]
+
+
+def planned(card: Gpu, quantization: str = "auto") -> dict[str, object]:
+    """What the doctor says of OpenChat on a card, in a machine with 30 GB free."""
+    told = examined(Wish(quantization, "auto", 0, 0, Path()), OPENCHAT_MODEL, None, card, 30.0)
+    assert told is not None
+    return told[1]
+
+
+def test_a_card_is_planned_with_as_the_engine_will_find_it() -> None:
+    gigabyte, rest = 10**9, Free(0, 30 * 10**9, 10**12)
+    shape = decoder(OPENCHAT, bytes_each=2, quantized=True)
+    for free in (5.0, 7.0, 12.0):
+        found = plan(shape, replace(rest, gpu=int(free * gigabyte)))
+        told = planned(replace(CARD, free=free + 0.5))
+        assert (told["place"], told["rows"], told["length"]) == ("gpu", found.rows, found.length)
+    small = Gpu("MX", total=1.1, free=1.0, driver="580.1")
+    assert (planned(small)["place"], planned(small)["bits"]) == ("cpu", planned(small, "none")["bits"])
+    assert (planned(small, "4bit")["place"], planned(small, "4bit")["bits"]) == ("cpu", "nf4")
 
 
 def test_a_model_is_a_folder_a_name_in_a_cache_or_still_to_be_fetched(tmp_path: Path) -> None:

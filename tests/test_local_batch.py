@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,90 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.engine import Sampling
-from core.events import Delta, Finished, Started
-from core.local.options import LocalOptions
-from core.local.request import Request
-from tests import tokenizers
+from core.events import Delta, Finished
+from tests.steps import GREEDY, Bench, Lacking, prompt, watching
 from tests.tiny import Kind, generated, tiny
 
 pytestmark = pytest.mark.torch
 
 FAILED = Finished("error", "engine_failed")
-GREEDY = Sampling(temperature=0.0, max_tokens=20)
-
-
-class Bench:
-    """The steps of one model, made by hand, and what every request was told."""
-
-    def __init__(self, **options: Any) -> None:
-        import torch
-
-        from core.local import loading
-        from core.local.stepping import Stepping
-
-        self.wrong: Callable[[Any], None] = lambda segments: None
-        chosen = {
-            "model": str(tiny()),
-            "dtype": "float32",
-            "device": "cpu",
-            "slots": 4,
-            "context_window": 256,
-            **options,
-        }
-        with torch.inference_mode():
-            self.model = loading.load(LocalOptions(tokenizers.models(), **chosen), lambda stage, done: None)
-            self.stepping = Stepping(self.model)
-        self.told: dict[Request, list[Any]] = {}
-        self.steps: list[list[Any]] = []
-        forward = self.model.runner.forward
-
-        def watched(segments: Any) -> Any:
-            self.steps.append(list(segments))
-            self.wrong(segments)
-            return forward(segments)
-
-        self.model.runner.forward = watched  # type: ignore[method-assign]
-
-    def add(self, ids: list[int], sampling: Sampling = GREEDY, *stops: str) -> Request:
-        """A request more."""
-        request = Request(ids, False, stops, sampling)
-        self.told[request] = []
-        self.stepping.add(request)
-        return request
-
-    def step(self, count: int = 1) -> None:
-        """So many steps."""
-        import torch
-
-        for _ in range(count):
-            with torch.inference_mode():
-                for request, events in self.stepping.step():
-                    self.told[request] += events
-
-    def finish(self) -> None:
-        """Until nothing is left to do."""
-        while self.stepping.busy:
-            self.step()
-
-    def ids(self, request: Request) -> list[int]:
-        """What a request was answered with."""
-        return [token for event in self.told[request] if isinstance(event, Delta) for token in event.ids]
-
-    def end(self, request: Request) -> Finished:
-        """How it ended; it is told once, and last."""
-        *before, last = self.told[request]
-        assert isinstance(last, Finished)
-        assert not any(isinstance(event, Finished) for event in before)
-        return last
-
-    def computed(self, request: Request) -> int:
-        """How many tokens of its prompt were computed for it."""
-        (started,) = (event for event in self.told[request] if isinstance(event, Started))
-        return int(started.computed)
-
-    def rows(self) -> list[Request]:
-        """Who is in which row."""
-        return [one.request for one in self.stepping.running]
 
 
 @functools.cache
@@ -115,15 +37,11 @@ def bench() -> Iterator[Bench]:
     prefixes = one.model.runner.prefixes
     for prefix in list(prefixes._kept):
         prefixes._drop(prefix)
+    one.model.runner._left.clear()
     yield one
     one.wrong = lambda segments: None
     one.stepping._chunk = 256
     one.finish()
-
-
-def prompt(seed: int, length: int = 12) -> list[int]:
-    """Ids that no other seed's begin like."""
-    return random.Random(seed).choices(range(100, 40_000), k=length)
 
 
 # What is told
@@ -420,6 +338,59 @@ def test_when_there_is_nothing_left_to_give_up_it_is_said_and_the_next_is_answer
     assert bench.ids(after) == generated(prompt(2), 20)
 
 
+def test_memory_that_lacks_for_copies_costs_those_copies_alone(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    first = bench.add(prompt(1, 40))
+    bench.finish()
+    other = bench.add(prompt(2, 40))
+    bench.finish()
+    talk = prompt(1, 40) + bench.ids(first) + prompt(9, 7)
+    with watching(fetching := Lacking("index_select")):
+        again = bench.add(talk)
+        bench.step()
+    assert fetching.lacked == 1
+    assert "what is kept of a request is computed again" in caplog.text
+    with watching(keeping := Lacking("index_put_")):
+        bench.finish()
+    assert keeping.lacked == 1
+    assert "a request is not kept" in caplog.text
+    assert bench.ids(again) == generated(talk, 20)
+    assert bench.ids(other) == generated(prompt(2, 40), 20)
+    more = talk + bench.ids(again) + prompt(10, 7)
+    last = bench.add(more)
+    bench.finish()
+    assert bench.computed(last) == 7 + 1, "it is still in its row"
+    assert bench.ids(last) == generated(more, 20)
+
+
+def test_when_memory_runs_out_as_words_are_chosen_the_step_is_made_again(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    asked = {seed: bench.add(prompt(seed)) for seed in range(3)}
+    bench.step(5)
+    with watching(choosing := Lacking("max", once=True)):
+        bench.finish()
+    assert choosing.lacked == 1
+    assert "what was kept of earlier requests is dropped" in caplog.text
+    for seed, request in asked.items():
+        assert bench.ids(request) == generated(prompt(seed), 20)
+
+
+def test_rows_that_stay_are_copied_in_pieces_that_a_gpu_need_not_put_together_first() -> None:
+    import torch
+
+    from core.local.kv_cache import Rows
+
+    rows = Rows(2, 4, 20, 1, 2, dtype=torch.float32, device=torch.device("cpu"))
+    rows.store.copy_(torch.arange(rows.store.numel()).view_as(rows.store))
+    first = rows.store[:, :, :2].clone()
+
+    def see(name: str, given: tuple[Any, ...]) -> None:
+        assert name != "copy_" or given[1].is_contiguous()
+
+    with watching(see):
+        rows.shrink(2)
+    assert torch.equal(rows.store, first)
+
+
 # Models of another kind
 
 
@@ -431,3 +402,17 @@ def test_a_model_whose_attention_cannot_be_batched_answers_one_at_a_time(caplog:
     bench.finish()
     for (seed, length), request in asked.items():
         assert bench.ids(request) == generated(prompt(seed, length), 20, "softcap")
+
+
+@pytest.mark.parametrize("operator", ["tanh", "max"])
+def test_a_model_that_answers_one_at_a_time_makes_a_step_again_from_what_it_knows(operator: str) -> None:
+    bench = Bench(model=str(tiny("softcap")))
+    bench.stepping._chunk = 64
+    request = bench.add(prompt(1, 150))
+    bench.step()
+    with watching(lacking := Lacking(operator, once=True)):
+        bench.finish()
+    assert lacking.lacked == 1
+    layers = bench.model.runner._cache.layers
+    assert {layer.get_seq_length() for layer in layers} == {150 + 19}, "the last word's keys were never needed"
+    assert bench.ids(request) == generated(prompt(1, 150), 20, "softcap")

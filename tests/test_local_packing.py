@@ -102,12 +102,22 @@ def test_a_model_in_float32_is_left_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("trouble", ["refused", "others"])
-def test_where_packing_fails_the_model_is_as_it_was(
+def test_where_packing_fails_the_model_is_as_it_was_and_there_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: str
 ) -> None:
+    import weakref
+
     import torch
 
-    from core.local import packing
+    from core.local import loading, packing
+
+    load, models = loading._model, []
+
+    def watched(*arguments: Any) -> Any:
+        assert not any(model() for model in models), "the first one takes its memory still"
+        model = load(*arguments)
+        models.append(weakref.ref(model))
+        return model
 
     class Wrong(packing._Joined):
         def __init__(self, layers: Any) -> None:
@@ -119,6 +129,7 @@ def test_where_packing_fails_the_model_is_as_it_was(
             return -super().part(number, states) if trouble == "others" else super().part(number, states)
 
     caplog.set_level(logging.INFO)
+    monkeypatch.setattr(loading, "_model", watched)
     monkeypatch.setattr(packing, "_Joined", Wrong)
     model = loaded().model
     told = {
@@ -126,5 +137,6 @@ def test_where_packing_fails_the_model_is_as_it_was(
         "others": "own order: packed, its scores are others",
     }
     assert told[trouble] in caplog.text
+    assert len(models) == 2
     assert kinds(model) == {"Linear"}
     assert torch.isfinite(scores(model, [5, 6, 7])).all()

@@ -101,6 +101,7 @@ def test_no_plan_takes_more_than_is_free(gpu: float, memory: float, rows: int, l
     if chosen.cuda:
         assert chosen.budget <= gpu * GIB
         assert chosen.offloaded[0] + chosen.spilled * shape.position <= memory * GIB
+        assert not chosen.layers_off or chosen.kept >= chosen.length, "a conversation's next turn reads what is new"
     elif chosen.places == {"": "cpu"}:
         assert chosen.budget <= memory * GIB
 
@@ -165,6 +166,7 @@ def test_the_plan_is_made_from_what_is_free_and_says_so(
     assert said.endswith("about 70 tokens/s for one")
     assert "GB of it in memory" in planned(4)
     assert planned(0.5, dtype="float32").startswith("openchat: torch.float32 on the CPU")
+    assert planned(0.5, quantization="4bit", dtype="float32").startswith("openchat: 4 bit, torch.float32 on the CPU")
     assert "too little free memory" in caplog.text
     planned(7.5, slots=30)
     assert "engine.slots is 30, but there is room for" in caplog.text

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.steps import Lacking, watching
+
 pytestmark = pytest.mark.torch
 
 
@@ -93,6 +95,57 @@ def test_the_least_recently_used_goes_first() -> None:
     write(rows, 0, third)
     prefixes.keep(third, 0)
     assert [prefixes.best(ids)[1] for ids in (first, second, third)] == [32, 0, 32]
+
+
+def test_what_is_longer_than_all_there_is_takes_nobodys_place() -> None:
+    rows, prefixes = rows_and_prefixes(48)
+    write(rows, 0, [1] * 32)
+    prefixes.keep([1] * 32, 0)
+    write(rows, 0, [2] * 60)
+    prefixes.keep([2] * 60, 0)
+    assert [prefixes.best(ids)[1] for ids in ([1] * 32, [2] * 60)] == [32, 0]
+
+
+def test_no_more_is_copied_at_a_time_than_there_is_sure_to_be_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.local import prefixes as module
+
+    rows, prefixes = rows_and_prefixes(64, 64)
+    layer = rows.store[0, :, 0]
+    monkeypatch.setattr(module, "AT_ONCE", layer.nbytes)
+    picked = []
+
+    def see(name: str, given: tuple[Any, ...]) -> None:
+        if name == "index_select":
+            store, axis, index = given
+            picked.append(store[(slice(None),) * axis + (0,)].numel() * len(index))
+
+    with watching(see):
+        for seed in (1, 2):  # the first goes to the host's memory and comes back
+            write(rows, 0, [seed] * 40)
+            prefixes.keep([seed] * 40, 0)
+        prefixes.copy_in(prefixes.best([1] * 40)[0], 1, 40)
+    assert holds(rows, 1, [1] * 40)
+    assert len(picked) == 4
+    assert max(picked) <= layer.numel()
+
+
+@pytest.mark.parametrize("operator", ["index_select", "index_put_"])
+def test_what_there_is_no_memory_to_copy_is_not_kept_and_no_block_is_lost(operator: str) -> None:
+    import torch
+
+    rows, prefixes = rows_and_prefixes(64, 64)
+    first, second = [1] * 40, [1] * 20 + [2] * 40
+    write(rows, 0, first)
+    prefixes.keep(first, 0)
+    write(rows, 0, second)
+    with watching(Lacking(operator)), pytest.raises(torch.OutOfMemoryError):
+        prefixes.keep(second, 0)
+    assert [prefixes.best(ids)[1] for ids in (first, second)] == [40, 20]
+    assert sorted(prefixes._here.free + prefixes._kept[0].blocks) == list(range(4))
+    assert len(prefixes._away.free) == 4
+    prefixes.keep(second, 0)
+    prefixes.copy_in(prefixes.best(second)[0], 1, 60)
+    assert holds(rows, 1, second)
 
 
 def test_a_longer_one_takes_the_place_of_its_beginning() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LACKS = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")
+"""What a message says where the memory lacks that CUDA itself, a host or a library of CUDA was to give."""
+
 
 def first_line(error: BaseException) -> str:
     """Kind and first line of an exception, short enough for a sentence."""
@@ -10,8 +13,10 @@ def first_line(error: BaseException) -> str:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Is it a lack of memory? torch has a kind of its own for a GPU's only."""
-    return "OutOfMemory" in type(error).__name__ or "can't allocate memory" in str(error)
+    """Is it a lack of memory? torch has a kind of its own only for what its own store on a GPU lacks."""
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
+        return True
+    return any(lack in str(error) for lack in LACKS)
 
 
 def death(error: BaseException) -> str:

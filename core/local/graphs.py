@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from core.local.failure import first_line
+from core.local.failure import first_line, out_of_memory
 from core.local.kv_cache import Rows, additive
 from core.local.schedule import Segment
 
@@ -40,43 +40,57 @@ class Graphs:
     def __init__(self, model: Any, rows: Rows) -> None:
         self._model, self._rows = model, rows
         self._recorded: dict[tuple[int, int], _Recorded] = {}
-        self._broken = False
+        self._refused: set[tuple[int, int]] = set()
+        self.broken = False
+        """Can nothing be recorded?"""
         self._pool: Any = None
+        self._aside: Any = None  # the stream for all recordings: CUDA's libraries hold memory for each one
+
+    def able(self, segments: Sequence[Segment]) -> bool:
+        """Is it a step for a graph? Then ``forward`` may write to rows that are free, whatever comes of it."""
+        plain = all(len(s.ids) == 1 and s.wanted == 1 and s.row == i for i, s in enumerate(segments))
+        return plain and not self.broken and self._size(segments) not in self._refused
 
     def forward(self, segments: Sequence[Segment]) -> Tensor | None:
-        """The scores of each segment, of shape [segments, vocabulary]; None where no graph can do it."""
-        if self._broken or any(len(s.ids) != 1 or s.wanted != 1 or s.row != i for i, s in enumerate(segments)):
-            return None
-        count = min(_power(len(segments)), self._rows.store.shape[2])
-        length = min(max(_power(max(s.end for s in segments)), SHORTEST), self._rows.length)
-        recorded = self._recorded.get((count, length))
+        """The scores of each segment, of shape [segments, vocabulary]; None where the step cannot be recorded."""
+        size = self._size(segments)
+        recorded = self._recorded.get(size)
         if recorded is None:
             try:
-                recorded = self._record(count, length, segments)
+                recorded = self._record(*size, segments)
             except RuntimeError as error:  # torch has no kind of its own for what cannot be recorded
-                if isinstance(error, torch.OutOfMemoryError):
-                    raise
-                log.warning("steps are not recorded as CUDA graphs: %s", first_line(error))
-                self._broken = True
+                log.warning("a step of %d rows is not recorded as a CUDA graph: %s", size[0], first_line(error))
+                self._refused.add(size)
+                self.broken = not (self._recorded or out_of_memory(error))
                 return None
         return recorded.replay(segments)
 
     def drop(self) -> None:
         """Give back what the recorded steps hold."""
         self._recorded.clear()
+        self._refused.clear()
         self._pool = None
+
+    def _size(self, segments: Sequence[Segment]) -> tuple[int, int]:
+        """Rows and positions of the smallest graph for them."""
+        count = min(_power(len(segments)), self._rows.store.shape[2])
+        return count, min(max(_power(max(s.end for s in segments)), SHORTEST), self._rows.length)
 
     def _record(self, count: int, length: int, segments: Sequence[Segment]) -> _Recorded:
         recorded = _Recorded(self._model, self._rows, count, length)
         recorded.fill(segments)
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves some of its functions untyped
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):  # what is allocated at the first call only must not be part of the recording
-            for _ in range(2):
-                computed = recorded.compute().clone()
-        torch.cuda.current_stream().wait_stream(aside)
-        with torch.cuda.graph(recorded.graph, pool=self._pool):
-            recorded.scores = recorded.compute()
+        usual = torch.cuda.current_stream()
+        self._aside = self._aside or torch.cuda.Stream()  # type: ignore[no-untyped-call]  # as some others of torch
+        self._aside.wait_stream(usual)
+        try:
+            with torch.cuda.stream(self._aside):  # what only the first call allocates must not be part of the recording
+                for _ in range(2):
+                    computed = recorded.compute().clone()
+            usual.wait_stream(self._aside)
+            with torch.cuda.graph(recorded.graph, pool=self._pool, stream=self._aside):
+                recorded.scores = recorded.compute()
+        finally:
+            torch.cuda.set_stream(usual)  # torch does not where ending the recording fails
         self._pool = self._pool or recorded.graph.pool()
         if differ(recorded.replay(segments), computed[: len(segments)]):
             raise RuntimeError("a recorded step gives other scores than a computed one")

@@ -59,12 +59,15 @@ class Rows(Cache):
 
     def shrink(self, rows: int) -> None:
         """Have the first ``rows`` rows only. They go by way of the host, as there is no room for both."""
-        first = self.store[:, :, :rows].to("cpu")
-        shape, device = first.shape, self.store.device
-        self.store = torch.empty(0, dtype=first.dtype, device=device)
+        shape, dtype, device = self.store[:, :, :rows].shape, self.store.dtype, self.store.device
+        first = torch.empty(shape, dtype=dtype)
+        for layer in range(shape[0]):
+            for both in range(shape[1]):  # what is not of one piece, a GPU would first make so
+                first[layer, both].copy_(self.store[layer, both, :rows])
+        self.store = torch.empty(0, dtype=dtype, device=device)
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        self.store = torch.empty(shape, dtype=first.dtype, device=device).copy_(first)
+        self.store = first.to(device)
 
     def clear(self, row: int, count: int) -> None:
         """Of the first ``count`` positions nothing stays that is not a number: padding reads what it does not use, and

@@ -5,6 +5,7 @@ Everything here runs in the engine's own thread.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import shutil
@@ -37,6 +38,9 @@ from core.local.weights import locate, named
 from core.prompt import ChatTokenizer, Prompt, openchat_template
 
 log = logging.getLogger(__name__)
+
+COPIED = 64 * 2**20
+"""Bytes of which a CPU's memory and the bus are measured; a GPU's second cache can hold as many."""
 
 
 @dataclass(slots=True)
@@ -87,11 +91,13 @@ def load(options: LocalOptions, progress: Progress) -> Loaded:
         with _told(progress):
             model = _model(folder, plan, numbers, offload)
             if plan.places == {"": "cpu"} and not plan.quantized and packable(numbers.dtype) and not pack(model):
+                del model
+                gc.collect()  # there need not be room for two
                 model = _model(folder, plan, numbers, offload)
         openchat = "GPT4 Correct " in str(tokenizer.chat_template)
         prompt = Prompt(cast(ChatTokenizer, tokenizer), openchat_template(options.condition) if openchat else None)
         runner = make_runner(model, plan, device=numbers.device, dtype=numbers.dtype)
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, MemoryError, SafetensorError) as error:
         raise _unloadable(folder, error) from error
     backend = tokenizer.backend_tokenizer
     return Loaded(
@@ -156,7 +162,7 @@ def _plan(folder: Path, config: Any, options: LocalOptions, device: torch.device
         ) from error
     if cuda and not plan.cuda:
         log.warning("The GPU has too little free memory for any part of %s: the CPU computes.", named(folder))
-        return _plan(folder, config, replace(options, device="cpu", quantization="none"), torch.device("cpu"))
+        return _plan(folder, config, replace(options, device="cpu"), torch.device("cpu"))
     if quantized and not plan.quantized:
         log.warning("%s does not fit into memory in 4 bit, and what goes to disk has 16.", named(folder))
     if plan.rows < options.slots:
@@ -193,13 +199,23 @@ def described(outline: Outline) -> str:
 
 def _speeds(device: torch.device) -> Speeds:
     """Bandwidths, measured by copies; that of the disk is a guess."""
-    size = 64 * 2**20
-    one, other = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2))
-    memory = 2 * size / seconds(lambda: one.copy_(other), device)  # a copy reads and writes
+    size = _copied(device)
+    memory = _copying(*(torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2)))
     if device.type != "cuda":
-        return Speeds(memory)
-    there = torch.zeros(size, dtype=torch.uint8).pin_memory()
-    return Speeds(memory, bus=size / seconds(lambda: one.copy_(there, non_blocking=True), device))
+        return Speeds(2 * memory)  # a copy reads and writes
+    torch.cuda.empty_cache()
+    there = torch.zeros(COPIED, dtype=torch.uint8)  # in memory like any other, as offloaded weights are
+    return Speeds(2 * memory, bus=_copying(torch.zeros_like(there, device=device), there))
+
+
+def _copied(device: torch.device) -> int:
+    """Bytes to measure a memory with: more than its caches hold, but on a GPU no more than half of what is free."""
+    return COPIED if device.type == "cpu" else max(min(8 * COPIED, _gpu_free(device) // 4), 2**20)
+
+
+def _copying(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Bytes a second from ``other`` to ``one``."""
+    return other.nbytes / seconds(lambda: one.copy_(other), one.device)
 
 
 def _model(folder: Path, plan: Plan, numbers: Numbers, offload_folder: Path) -> Any:

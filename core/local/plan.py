@@ -127,7 +127,8 @@ def plan(shape: Shape, free: Free, *, rows: int = 0, length: int = 0) -> Plan:
         if whole := _beside(shape.size, shape, room, rows, length, most=MOST_ROWS["cuda"]):
             return _planned(shape, {"": 0}, *whole, room, memory, free.disk)
         some = min(rows or 2, 2)  # more of them share the cost of each layer that crosses the bus, but take their room
-        places = place(shape.parts, max(room - some * short * shape.position, 0), memory)
+        beside = (some + 1) * short * shape.position  # room to keep a row: else each turn reads its whole conversation
+        places = place(shape.parts, max(room - beside, 0), memory)
         if 0 in places.values():
             return _planned(shape, places, some, short, room, memory, free.disk)
     # On a CPU what is quantized stays in memory; what memory does not take is read from disk at each step, in 16 bit.

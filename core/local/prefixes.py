@@ -7,7 +7,7 @@ host's memory if that is there, and from there away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,8 @@ from core.local.schedule import common
 
 BLOCK = 16
 """Positions of a block."""
+AT_ONCE = 16 * 2**20
+"""Bytes that are copied at a time, but at least a layer: more are no faster, also where memory is plenty."""
 SHORTEST = 8
 """Tokens that are worth keeping: fewer are computed again as fast as they are found and copied."""
 
@@ -32,12 +34,7 @@ class Pool:
     def __init__(self, rows: Rows, positions: int, device: torch.device) -> None:
         layers, both, _, _, heads, size = rows.store.shape
         shape = layers, both, positions // BLOCK, BLOCK, heads, size
-        pinned = device.type == "cpu" and rows.store.device.type == "cuda"
-        self.store = (
-            torch.zeros(shape, dtype=rows.store.dtype, pin_memory=True)
-            if pinned
-            else zeros(shape, rows.store.dtype, device)
-        )
+        self.store = zeros(shape, rows.store.dtype, device)
         self.free = list(range(shape[2]))[::-1]
         self._holders = [0] * shape[2]
 
@@ -46,6 +43,11 @@ class Pool:
         for block in blocks:
             self._holders[block] += 1
 
+    def take(self, blocks: list[int]) -> None:
+        """These, the last of the free ones, are not free any more: somebody holds them."""
+        del self.free[len(self.free) - len(blocks) :]
+        self.hold(blocks)
+
     def release(self, blocks: Iterable[int]) -> None:
         """Somebody does not hold these any more."""
         for block in blocks:
@@ -53,9 +55,18 @@ class Pool:
             if not self._holders[block]:
                 self.free.append(block)
 
-    def index(self, blocks: list[int], device: torch.device) -> Tensor:
-        """Their numbers, for a tensor on ``device``."""
-        return torch.tensor(blocks, dtype=torch.long).to(device)
+    def index(self, blocks: list[int]) -> Tensor:
+        """Their numbers, to pick them with."""
+        return torch.tensor(blocks, dtype=torch.long).to(self.store.device)
+
+    def states(self, blocks: list[int]) -> Iterator[tuple[slice, Tensor]]:
+        """What these hold, some layers at a time, of shape [layers, keys and values, positions, heads, size]: picking
+        them makes a copy, and a GPU need not have room for one of all layers."""
+        index, layer = self.index(blocks), len(blocks) * self.store[0, :, 0].nbytes
+        count = max(AT_ONCE // max(layer, 1), 1)
+        for first in range(0, len(self.store), count):
+            layers = slice(first, first + count)
+            yield layers, self.store[layers].index_select(2, index).flatten(2, 3)
 
 
 @dataclass(slots=True, eq=False)
@@ -102,32 +113,33 @@ class Prefixes:
         self._kept.append(prefix)
         if start >= count:
             return
-        pool, device = prefix.pool, self._rows.store.device
-        whole = start // BLOCK
-        blocks = pool.index(prefix.blocks[whole : -(-count // BLOCK)], pool.store.device)
-        states = pool.store.index_select(2, blocks).flatten(2, 3)[:, :, : count - whole * BLOCK]
-        self._rows.store[:, :, row, whole * BLOCK : count] = states.to(device, non_blocking=True)
+        first = start // BLOCK * BLOCK
+        for layers, states in prefix.pool.states(prefix.blocks[first // BLOCK : -(-count // BLOCK)]):
+            self._rows.store[layers, :, row, first:count] = states[:, :, : count - first]
 
     def keep(self, ids: list[int], row: int) -> None:
-        """Keep what a row holds for ``ids``; what is no more than their beginning goes, and whatever is too much."""
-        if not SHORTEST <= len(ids) <= self._rows.length:
+        """Keep what a row holds for ``ids``; what is no more than their beginning goes, and whatever is too much.
+
+        Where the memory that copying takes cannot be had, that is raised, and they are not kept."""
+        if not SHORTEST <= len(ids) <= min(self._rows.length, self._here.store.shape[2] * BLOCK):
             return
         other, alike = self.best(ids)
         if alike == len(ids):
             return
         shared = other.blocks[: alike // BLOCK] if other is not None and other.pool is self._here else []
-        self._here.hold(shared)
-        for prefix in [prefix for prefix in self._kept if common(prefix.ids, ids) == len(prefix.ids)]:
-            self._drop(prefix)
         wanted = -(-len(ids) // BLOCK) - len(shared)
-        while len(self._here.free) < wanted:
-            if (oldest := next((prefix for prefix in self._kept if prefix.pool is self._here), None)) is None:
-                self._here.release(shared)
-                return
-            self._make_way(oldest)
-        blocks = [self._here.free.pop() for _ in range(wanted)]
-        self._here.hold(blocks)
-        self._copy_out(row, len(shared) * BLOCK, blocks)
+        self._here.hold(shared)
+        try:
+            for prefix in [prefix for prefix in self._kept if common(prefix.ids, ids) == len(prefix.ids)]:
+                self._drop(prefix)
+            while len(self._here.free) < wanted:
+                self._make_way(next(prefix for prefix in self._kept if prefix.pool is self._here))
+            blocks = self._here.free[-wanted:]
+            self._copy_out(row, len(shared) * BLOCK, blocks)
+        except RuntimeError:
+            self._here.release(shared)
+            raise
+        self._here.take(blocks)
         self._kept.append(Prefix(ids, shared + blocks, self._here))
 
     def spill_pays(self, computing: float, count: int) -> bool:
@@ -137,8 +149,7 @@ class Prefixes:
             return False
         pool, device = self._away, self._rows.store.device
         blocks = list(range(max(1, min(count // BLOCK, pool.store.shape[2]))))
-        index = pool.index(blocks, pool.store.device)
-        fetching = seconds(lambda: pool.store.index_select(2, index).to(device, non_blocking=True), device)
+        fetching = seconds(lambda: [states.to(device) for _, states in pool.states(blocks)], device)
         if fetching * count / (len(blocks) * BLOCK) < computing:
             return True
         self._away = None
@@ -159,7 +170,7 @@ class Prefixes:
         whole = (end - start) // BLOCK
         states, pool = self._rows.store[:, :, row, start:end], self._here.store
         layers, both, _, heads, size = states.shape
-        index = self._here.index(blocks, pool.device)
+        index = self._here.index(blocks)
         pool[:, :, index[:whole]] = states[:, :, : whole * BLOCK].reshape(layers, both, whole, BLOCK, heads, size)
         if whole < len(blocks):
             pool[:, :, index[whole], : end - start - whole * BLOCK] = states[:, :, whole * BLOCK :]
@@ -172,10 +183,13 @@ class Prefixes:
             return
         while len(away.free) < len(prefix.blocks):
             self._drop(next(other for other in self._kept if other.pool is away))
-        blocks = [away.free.pop() for _ in prefix.blocks]
-        away.hold(blocks)
-        index = self._here.index(prefix.blocks, self._here.store.device)
-        away.store[:, :, away.index(blocks, away.store.device)] = self._here.store.index_select(2, index).to("cpu")
+        blocks = away.free[-len(prefix.blocks) :]
+        index = away.index(blocks)
+        for layers, states in self._here.states(prefix.blocks):
+            away.store[layers][:, :, index] = states.to("cpu").view(
+                *states.shape[:2], len(blocks), *away.store.shape[3:]
+            )
+        away.take(blocks)
         self._here.release(prefix.blocks)
         prefix.blocks, prefix.pool = blocks, away
 

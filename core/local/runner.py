@@ -32,11 +32,15 @@ class Runner(Protocol):
     """Rows of a KV cache, numbered from 0, and the step over them."""
 
     rows: int
-    drafts: bool
-    """May a segment of a row that answers hold guesses?"""
 
-    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
-        """Row ``row`` will hold ``ids``; its first ``count`` positions come from row ``source``, or what is kept."""
+    @property
+    def drafts(self) -> bool:
+        """Does it pay that a segment of a row that answers holds guesses?"""
+
+    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> int:
+        """Row ``row`` will hold ``ids``; its first ``count`` positions come from row ``source``, or what is kept. How
+        many it holds now, at most all but the last: other than ``count`` where more were left there, or where the
+        memory to fetch them cannot be had."""
 
     def kept(self, ids: list[int]) -> int:
         """How many of the first ``ids`` are kept from earlier requests."""
@@ -61,34 +65,45 @@ class Runner(Protocol):
 
 
 class BatchRunner:
-    """All rows in one step, whatever each of them needs."""
+    """All rows in one step, whatever each of them needs. ``graphs`` are for the steps that can be recorded."""
 
-    drafts = True
-
-    def __init__(self, model: Any, cache: Rows, prefixes: Prefixes) -> None:
+    def __init__(self, model: Any, cache: Rows, prefixes: Prefixes, graphs: Graphs | None = None) -> None:
         self.model, self.cache, self.prefixes = model, cache, prefixes
         self.rows = cache.store.shape[2]
-        self._graphs = Graphs(model, cache) if cache.store.device.type == "cuda" else None
+        self._graphs = graphs
         self._left: dict[int, list[int]] = {}
         """Of which ids the free rows still hold keys and values: whoever goes on there has nothing to copy."""
+
+    @property
+    def drafts(self) -> bool:
+        """Not beside graphs: guesses are checked in a step that is not recorded, as long as several that are."""
+        return self._graphs is None or self._graphs.broken
 
     def kept(self, ids: list[int]) -> int:
         return self.prefixes.best(ids)[1]
 
-    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
-        there = common(self._left.pop(row, []), ids)
-        if source is not None:
-            self.cache.move(source, row, count, start=there)
-        elif count:
-            prefix, alike = self.prefixes.best(ids)
-            assert prefix is not None
-            assert alike >= count
-            self.prefixes.copy_in(prefix, row, count, start=there)
+    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> int:
+        there = min(common(self._left.pop(row, []), ids), len(ids) - 1)
+        try:
+            if source is not None:
+                self.cache.move(source, row, count, start=there)
+            elif count:
+                prefix, alike = self.prefixes.best(ids)
+                assert prefix is not None
+                assert alike >= count
+                self.prefixes.copy_in(prefix, row, count, start=there)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            log.warning("out of memory (%s): what is kept of a request is computed again", first_line(error))
+            return there
+        return max(there, count)
 
     def forward(self, segments: Sequence[Segment]) -> Tensor:
-        if self._graphs is not None and (replayed := self._graphs.forward(segments)) is not None:
-            self._left.clear()  # a graph writes to rows that are free, too
-            return replayed
+        if self._graphs is not None and self._graphs.able(segments):
+            self._left.clear()  # a graph writes to rows that are free, too, also when nothing comes of recording it
+            if (replayed := self._graphs.forward(segments)) is not None:
+                return replayed
         layout = self.cache.layout = Layout(segments, self.cache)
         output = self.model(
             input_ids=layout.ids,
@@ -102,8 +117,13 @@ class BatchRunner:
         return scores
 
     def keep(self, row: int, ids: list[int]) -> None:
-        self.prefixes.keep(ids, row)
         self._left[row] = ids
+        try:
+            self.prefixes.keep(ids, row)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            log.warning("out of memory (%s): a request is not kept", first_line(error))
 
     def move(self, source: int, target: int, count: int) -> None:
         self._left.pop(target, None)
@@ -114,6 +134,8 @@ class BatchRunner:
         self.cache.clear(row, count)
 
     def shed(self) -> bool:
+        if self._graphs is not None:
+            self._graphs.drop()
         return self.prefixes.drop()
 
     def weigh_spilling(self) -> None:
@@ -149,23 +171,27 @@ class SingleRunner:
     def kept(self, ids: list[int]) -> int:
         return common(self._ids, ids) if self._cache is not None and _can_be_cut(self._cache) else 0
 
-    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> None:
-        from transformers import DynamicCache
-
+    def begin(self, row: int, ids: list[int], source: int | None, count: int) -> int:
         if count:
             if count < len(self._ids):
                 self._cache.crop(count - len(self._ids))
         else:
-            self._cache = DynamicCache(config=self.model.config)
+            self._cache = self._empty()
         self._ids = ids[:count]
+        return count
 
     def forward(self, segments: Sequence[Segment]) -> Tensor:
         (segment,) = segments
-        tokens = torch.tensor([list(segment.ids)], device=self._device)
+        known, ids = self._ids[: segment.start], list(segment.ids)
+        if len(self._ids) > len(known):  # a step that failed is made again: some layers may have its keys, some not
+            self._cache, known, ids = self._empty(), [], known + ids
+        self._ids = known + ids
         output = self.model(
-            input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=max(segment.wanted, 1)
+            input_ids=torch.tensor([ids], device=self._device),
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=max(segment.wanted, 1),
         )
-        self._ids = [*self._ids, *segment.ids]
         scores: Tensor = output.logits[0, : segment.wanted] if segment.wanted else output.logits[0, :0]
         return scores
 
@@ -183,6 +209,11 @@ class SingleRunner:
 
     def shrink(self, rows: int) -> None:
         raise AssertionError("there is only one row")
+
+    def _empty(self) -> Any:
+        from transformers import DynamicCache
+
+        return DynamicCache(config=self.model.config)
 
 
 def _can_be_cut(cache: Any) -> bool:
@@ -202,7 +233,8 @@ def make_runner(model: Any, plan: Plan, *, device: torch.device, dtype: torch.dt
         expected = _own_scores(model, tokens, device)
         model.set_attn_implementation(ATTENTION)
         rows = _rows(model.config.get_text_config(), plan.rows, plan.length, device, dtype)
-        runner = BatchRunner(model, rows, Prefixes(rows, plan.kept, plan.spilled))
+        prefixes = Prefixes(rows, plan.kept, plan.spilled)
+        runner = BatchRunner(model, rows, prefixes, recording(model, rows, plan))
         if differ(_probed(runner, tokens), expected):
             raise NotImplementedError("the scores differ")
         runner.weigh_spilling()
@@ -215,6 +247,12 @@ def make_runner(model: Any, plan: Plan, *, device: torch.device, dtype: torch.dt
         model.set_attn_implementation(own)
         return SingleRunner(model, device)
     return runner
+
+
+def recording(model: Any, rows: Rows, plan: Plan) -> Graphs | None:
+    """Graphs, where all of the model is on a GPU: what is fetched from elsewhere at each step cannot be recorded, and
+    trying to may leave torch's memory in a state that it cannot be freed from."""
+    return Graphs(model, rows) if rows.store.device.type == "cuda" and not plan.layers_off else None
 
 
 def _rows(config: Any, rows: int, length: int, device: torch.device, dtype: torch.dtype) -> Rows:

@@ -105,12 +105,11 @@ class Stepping:
             if awaited >= count + SHARED:
                 later.append(one)
                 continue
-            self._runner.begin(len(self.running), one.ids, source, count)
-            one.done = count
+            one.done = self._runner.begin(len(self.running), one.ids, source, count)
             self.running.append(one)
             if not one.started:
                 one.started = True
-                self._tell(one.request, Started(len(one.ids), len(one.ids) - count))
+                self._tell(one.request, Started(len(one.ids), one.unread))
         self.waiting.extendleft(reversed(later))
 
     def _leave(self, row: int, *, keep: bool = True) -> None:
@@ -146,11 +145,11 @@ class Stepping:
     def _compute(self, segments: Sequence[Segment]) -> None:
         short = False
         try:
-            scores = self._runner.forward(segments)
+            chosen = self._chosen(segments)
         except Exception as error:
             short, line = out_of_memory(error), first_line(error)
         else:
-            self._take(segments, scores)
+            self._take(segments, chosen)
             return
         # Only here, where the error and with it the frames that hold the step's memory are gone, can that be freed.
         if short:
@@ -158,11 +157,15 @@ class Stepping:
         else:
             self._isolate(segments, line)
 
-    def _take(self, segments: Sequence[Segment], scores: torch.Tensor, failed: Sequence[int] = ()) -> None:
-        """What the step gave, to each row that has all of its tokens; the ``failed`` rows end."""
+    def _chosen(self, segments: Sequence[Segment]) -> list[int | None]:
+        """Compute the segments; the tokens chosen by the scores that are wanted of them."""
+        scores = self._runner.forward(segments)
         wanted = [(self.running[s.row], place) for s in segments for place in range(s.wanted)]
         samplers, numbers = [one.sampler for one, _ in wanted], [one.said + place for one, place in wanted]
-        chosen = choose(scores, samplers, numbers, self._model.vocabulary) if wanted else []
+        return choose(scores, samplers, numbers, self._model.vocabulary) if wanted else []
+
+    def _take(self, segments: Sequence[Segment], chosen: Sequence[int | None], failed: Sequence[int] = ()) -> None:
+        """What the step gave, to each row that has all of its tokens; the ``failed`` rows end."""
         over = {row: False for row in failed}
         at = 0
         for segment in segments:
@@ -222,17 +225,19 @@ class Stepping:
     def _isolate(self, segments: Sequence[Segment], line: str) -> None:
         """A step failed: it is made row by row, and those end that fail alone. Raises if the model cannot compute."""
         log.error("a step failed: %s", line)
-        good, scores, failed = [], [], []
+        good: list[Segment] = []
+        chosen: list[int | None] = []
+        failed: list[int] = []
         for segment in segments:
             try:
-                scores.append(self._runner.forward([segment]))
+                chosen += self._chosen([segment])
                 good.append(segment)
             except Exception as error:
                 log.error("a request failed: %s", first_line(error))
                 self._tell(self.running[segment.row].request, FAILED)
                 failed.append(segment.row)
         if good:
-            self._take(good, torch.cat(scores), failed)
+            self._take(good, chosen, failed)
             return
         for row in sorted(failed, reverse=True):
             self._leave(row, keep=False)
