@@ -128,7 +128,7 @@ def test_where_packing_fails_the_model_is_as_it_was_and_there_once(
         def part(self, number: int, states: Any) -> Any:
             return -super().part(number, states) if trouble == "others" else super().part(number, states)
 
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "core")
     monkeypatch.setattr(loading, "_model", watched)
     monkeypatch.setattr(packing, "_Joined", Wrong)
     model = loaded().model
