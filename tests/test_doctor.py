@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,7 +194,8 @@ async def test_a_damaged_database_is_bad(tmp_path: Path, damage: str) -> None:
             file.write_bytes(whole[:8192] + bytes(len(whole) - 8192))
         case _:
             file.unlink()
-            sqlite3.connect(file).execute("CREATE TABLE songs (title)")
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("CREATE TABLE songs (title)")
     found = doctor.database(file)
     assert found is not None
     assert (found.mark, found.key) == ("bad", "doctor-database-bad")
