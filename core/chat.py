@@ -247,15 +247,14 @@ class Chat:
             kept = await self._accepting.conversation(conversation, user)
             if kept is None or kept.head is None:
                 return None
-            turn = await self._accepting.turn(kept.head)
+            taken = [turn := await self._accepting.turn(kept.head)]
             while (turn.deleted or not turn.asks) and turn.parent is not None:
-                if live := self._answering.live.get(turn.id):
-                    await self._answering.cancel(live, "stopped")
-                turn = await self._accepting.turn(turn.parent)
+                taken.append(turn := await self._accepting.turn(turn.parent))
             if turn.deleted or turn.conversation != conversation:
                 return None
-            if live := self._answering.live.get(turn.id):
-                await self._answering.cancel(live, "stopped")
+            for one in taken:
+                if one.conversation == conversation and (live := self._answering.live.get(one.id)):
+                    await self._answering.cancel(live, "stopped")
             await self._store.take_back(conversation, turn.id, turn.parent, event)
         self._changed(user, conversation)
         return turn

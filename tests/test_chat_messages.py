@@ -134,6 +134,21 @@ async def test_undo_after_a_reply_to_somebody_elses_answer_ends_nothing_of_their
     assert await finish(theirs) == "a1 a2 a3 a4"
 
 
+async def test_undo_of_what_follows_somebody_elses_continuation_ends_nothing_of_theirs(home):
+    theirs = await home.chat.send(D, BOB, "tg:1", "one", scope=CHAT)
+    await until(lambda: home.engine.running)
+    home.engine.step(2)
+    await until(lambda: theirs.text)
+    await home.chat.cancel(theirs.turn.id, BOB)
+    more = await home.chat.proceed(theirs.turn.id, BOB, "tg:more")
+    await home.chat.send(C, ANN, "tg:2", "and?", scope=CHAT, parent=more.turn.id)
+    assert (await home.chat.undo(C, ANN)).prompt == "and?"
+    assert await home.chat.undo(C, ANN) is None
+    assert more.finished is None
+    home.engine.release()
+    assert await finish(more)
+
+
 async def test_history_after_that_undo_still_ends_where_their_private_turns_begin(home):
     home.engine.release()
     await finish(await home.chat.send(D, BOB, "tg:0", "private"))
