@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from bots.telegram_forms import RICH, RICH_BYTES
 from tests.botapi.methods import Refusal
 from tests.botapi.server import Fault
+from tests.botapi.world import Room
 from tests.fakes import SteppedEngine, until
-from tests.telegrams import TOGETHER, at_once, labels, needs_spec, patience, stage
+from tests.telegrams import TOGETHER, Stage, at_once, labels, needs_spec, patience, stage
 
 ANSWER = "a1 a2 a3 a4"
 
@@ -71,14 +73,20 @@ async def test_in_a_group_there_are_no_drafts(tmp_path: Path) -> None:
         assert scene.server.api.of("sendMessageDraft") == []
 
 
-async def test_a_long_answer_is_drafted_part_by_part(tmp_path: Path) -> None:
+@asynccontextmanager
+async def long_answer(folder: Path, form: str) -> AsyncIterator[tuple[Stage, Room, SteppedEngine]]:
+    """An answer of 1,500 words, of which 1,300 are said."""
     engine = SteppedEngine(words=1500, context_window=12_000)
-    async with stage(tmp_path, engine=engine, max_tokens=9000, front={"drafts": True}) as scene:
+    async with stage(folder, engine=engine, max_tokens=9000, front={form: True}) as scene:
         ann = scene.world.person("Ann")
-        room = scene.room(ann)
         scene.world.say(ann, "hello")
         await until(lambda: engine.running)
         engine.step(1300)
+        yield scene, scene.room(ann), engine
+
+
+async def test_a_long_answer_is_drafted_part_by_part(tmp_path: Path) -> None:
+    async with long_answer(tmp_path, "drafts") as (scene, room, engine):
         await scene.world.until(lambda: len(room.drafts) == 1 and len(room.of_bot()) == 2)
         engine.release()
         await scene.world.until(lambda: room.of_bot() and labels(room.of_bot()[-1]) == ["Regenerate"])
@@ -110,13 +118,7 @@ async def test_where_rich_messages_are_not_known_the_plain_form_goes_out(tmp_pat
 
 
 async def test_a_rich_message_too_long_for_a_plain_one_becomes_several(tmp_path: Path) -> None:
-    engine = SteppedEngine(words=1500, context_window=12_000)
-    async with stage(tmp_path, engine=engine, max_tokens=9000, front={"rich": True}) as scene:
-        ann = scene.world.person("Ann")
-        room = scene.room(ann)
-        scene.world.say(ann, "hello")
-        await until(lambda: engine.running)
-        engine.step(1300)
+    async with long_answer(tmp_path, "rich") as (scene, room, engine):
         await scene.world.until(lambda: room.texts() and len(room.texts()[0]) > 4096)
         scene.server.api.errors["editMessageText"].append(Refusal(400, "Bad Request: RICH_MESSAGE_TOO_STRANGE"))
         engine.release()
