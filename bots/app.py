@@ -193,7 +193,7 @@ async def connect_web(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
     """The page; says where it is, and on a terminal once with the access key when that is new."""
-    from bots import web, web_access  # the server is imported only where there is a page
+    from bots import web, web_access, web_connections  # the server is imported only where there is a page
 
     options = web.WebOptions(
         settings.data_dir,
@@ -206,6 +206,7 @@ async def connect_web(
         characters=settings.limits.characters,
         retention_days=settings.store.retention_days,
         language=language(settings, wording),
+        bounds=web_connections.Bounds(in_all=web_connections.room(web_connections.raise_files())),
     )
 
     report = core.health.front("web")

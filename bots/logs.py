@@ -7,13 +7,17 @@ message or who wrote it; the libraries that would (SQL parameters, HTTP bodies, 
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import re
 import sys
 import threading
-from collections.abc import Iterable
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from math import inf
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
@@ -25,6 +29,15 @@ python-telegram-bot writes tracebacks of what its callers handle, and whole upda
 """
 SHORTEST_SECRET = 6
 """Shorter values are not masked: that would blank ordinary words."""
+
+REPEATED_SECONDS = 60.0
+"""How long the same error of the loop is not told again."""
+ADVICE = {
+    errno.EMFILE: "this process may have no more file descriptors. Allow more: LimitNOFILE in the systemd unit, "
+    "ulimit -n in a shell, ulimits in compose.yaml",
+    errno.ENFILE: "this machine has no file descriptors left. See which program holds them, or raise fs.file-max",
+}
+"""What to do where the machine refuses, by the error's number."""
 
 _TOKENS = re.compile(
     r"\d{5,}:[\w-]{35,}"  # Telegram: the bot's number, a colon, 35 characters; also behind "/bot" in an address
@@ -135,16 +148,48 @@ def configure(
     return redact
 
 
-def catch_strays(loop: asyncio.AbstractEventLoop) -> None:
-    """Exceptions that nobody awaits (a task, a callback, a thread, a finalizer) become log lines, never silence."""
-    loop.set_exception_handler(_of_loop)
+def catch_strays(loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = time.monotonic) -> None:
+    """Exceptions that nobody awaits (a task, a callback, a thread, a finalizer) become log lines, never silence.
+
+    The same error of the loop is one line a minute, which says how many were left out: where there are no file
+    descriptors, it fails to accept a connection many times a second.
+    """
+    loop.set_exception_handler(_OfLoop(clock))
     threading.excepthook = _of_thread
     sys.unraisablehook = _of_finalizer
 
 
-def _of_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    error = context.get("exception")
-    _log.error("%s", context.get("message", "unhandled"), exc_info=_info(error))
+class _OfLoop:
+    """The loop's exception handler. The same error is the same type from the same place: the loop's message names
+    objects by their addresses, which differ each time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._told: dict[object, float] = {}
+        self._left_out: Counter[object] = Counter()
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        message = context.get("message", "unhandled")
+        same = message if error is None else (type(error), getattr(error, "errno", None), _place(error))
+        now = self._clock()
+        if now < self._told.get(same, -inf) + REPEATED_SECONDS:
+            self._left_out[same] += 1
+            return
+        self._told[same] = now
+        extra = {"left_out": left_out} if (left_out := self._left_out.pop(same, 0)) else {}
+        if isinstance(error, OSError) and (advice := ADVICE.get(error.errno or 0)):
+            _log.error("%s: %s", message, advice, extra=extra)  # where it happened would help nobody
+        else:
+            _log.error("%s", message, exc_info=_info(error), extra=extra)
+
+
+def _place(error: BaseException) -> tuple[str, int] | None:
+    """The file and line that raised it."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace else None
 
 
 def _of_thread(args: threading.ExceptHookArgs) -> None:

@@ -33,6 +33,7 @@ Restart=on-failure
 RestartSec=5
 KillMode=mixed
 TimeoutStopSec={patience}
+LimitNOFILE={files}
 
 # It may write its data, and see the GPU; nothing else.
 UMask=0077
@@ -62,6 +63,8 @@ WantedBy=multi-user.target
 # No MemoryDenyWriteExecute and no PrivateDevices: torch compiles kernels, and CUDA needs its device files.
 
 ENVIRONMENT = Path("/etc/conch.env")
+FILES = 65_536
+"""File descriptors: each connection to the page takes one, and systemd gives 1,024 where nobody asks."""
 
 
 def unit(
@@ -87,6 +90,7 @@ def unit(
         folders=" ".join(_word(place).replace("$", "$$") for place in writable),
         python=_word(python).replace("$", "$$"),
         patience=round(drain_seconds) + 20,
+        files=FILES,
         writable=" ".join(_word(place) for place in writable),
     )
 

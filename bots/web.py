@@ -13,7 +13,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
@@ -29,8 +29,9 @@ from bots.machine import outgoing_address, page_address
 from bots.web_access import Cookies, Proxies, make_key, needs_key
 from bots.web_api import Api
 from bots.web_assets import Assets
+from bots.web_connections import ACCEPTED_AT_ONCE, Bounds, Connections, protocol
 from bots.web_guard import HOOKS, LONGEST_HEADERS, Denied, Guard, authority, denial, language_of, names
-from bots.web_request import BODY_SECONDS
+from bots.web_request import body_of
 from bots.wording import Say, Wording, refused
 from core import errors
 from core.chat import Chat
@@ -40,7 +41,10 @@ HEARTBEAT_SECONDS = 15.0
 """Longest silence of a stream: below the 30 to 60 s after which proxies hang up."""
 PACE_SECONDS = 0.1
 """Least time between two looks at a growing answer: ten a second read as smooth."""
-MOST_CONNECTIONS = 2_000
+QUEUED = 1024
+"""Connections that the system keeps for us until we take them."""
+IDLE_SECONDS = 30
+"""How long a connection may rest between two requests."""
 SHUTDOWN_SECONDS = 2
 STATUS: Mapping[type[Refused], int] = {
     errors.Empty: 422,
@@ -82,6 +86,7 @@ class WebOptions:
     language: str = "en"
     pace: float = PACE_SECONDS
     heartbeat: float = HEARTBEAT_SECONDS
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +142,10 @@ async def connect(
             pace=options.pace,
             heartbeat=options.heartbeat,
         )
+        proxies = Proxies(options.trusted_proxies)
         app = Guard(
             _app(api, Assets(wording), wording, health, metrics, hooks),
-            Proxies(options.trusted_proxies),
+            proxies,
             names(options.host, port, options.hosts),
             wording,
             options.characters,
@@ -149,7 +155,7 @@ async def connect(
     except BaseException:
         listener.close()
         raise
-    async with _serving(app, listener, api, ended):
+    async with _serving(app, listener, Connections(options.bounds, proxies), api, ended):
         yield WebFront(here, shown, port, key, new)
 
 
@@ -164,12 +170,12 @@ async def _listen(options: WebOptions, say: Say) -> socket.socket:
             options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         family, kind, protocol, _, where = found[0]
-        listener = socket.socket(family, kind, protocol)
+        listener = _Listener(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if where[0] == "::" else 1)
         listener.bind(where)
-        listener.listen(1024)
+        listener.listen()
         listener.setblocking(False)
     except OSError as error:
         if listener is not None:
@@ -181,6 +187,14 @@ async def _listen(options: WebOptions, say: Say) -> socket.socket:
     return listener
 
 
+class _Listener(socket.socket):
+    """A listening socket for which the system keeps QUEUED connections, however few the loop takes at once: asyncio has
+    one number for both."""
+
+    def listen(self, _: int = QUEUED, /) -> None:
+        super().listen(QUEUED)
+
+
 class _Server(uvicorn.Server):
     """uvicorn in a house that hears the signals itself."""
 
@@ -190,11 +204,13 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _serving(app: ASGIApp, listener: socket.socket, api: Api, ended: Callable[[], None]) -> AsyncIterator[None]:
+async def _serving(
+    app: ASGIApp, listener: socket.socket, connections: Connections, api: Api, ended: Callable[[], None]
+) -> AsyncIterator[None]:
     server = _Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=protocol(connections),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -202,8 +218,8 @@ async def _serving(app: ASGIApp, listener: socket.socket, api: Api, ended: Calla
             proxy_headers=False,
             server_header=False,
             h11_max_incomplete_event_size=LONGEST_HEADERS,
-            limit_concurrency=MOST_CONNECTIONS,
-            timeout_keep_alive=30,
+            backlog=ACCEPTED_AT_ONCE,
+            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
     )
@@ -257,12 +273,7 @@ def _app(
         hook = hooks.get(request.path_params["name"])
         if hook is None:
             return Response(status_code=404)
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await request.body()
-        except TimeoutError:
-            return Response(status_code=408)
-        return Response(status_code=await hook(dict(request.headers), body))
+        return Response(status_code=await hook(dict(request.headers), await body_of(request)))
 
     async def denied(request: Request, failure: Exception) -> Response:
         assert isinstance(failure, Denied)

@@ -124,7 +124,7 @@ class Proxies:
         here = (server[0], server[1] or 0)
         scheme = str(scope.get("scheme", "http"))
         host = _only(headers.getlist("host"))
-        if not self._trusts(peer):
+        if not self.trusts(peer):
             return Caller(peer, scheme, host, here)
         proto = _items(headers.getlist("x-forwarded-proto"))
         forwarded = _items(headers.getlist("x-forwarded-host"))
@@ -135,17 +135,18 @@ class Proxies:
             here,
         )
 
+    def trusts(self, text: str) -> bool:
+        """Is this the address of one of them?"""
+        address = _address(text)
+        return address is not None and any(address in network for network in self._networks)
+
     def _client(self, peer: str, chain: list[str]) -> str:
         """The last address of the chain that is not a proxy of ours."""
         for address in reversed(chain):
-            if not self._trusts(peer):
+            if not self.trusts(peer):
                 break
             peer = address
         return peer
-
-    def _trusts(self, text: str) -> bool:
-        address = _address(text)
-        return address is not None and any(address in network for network in self._networks)
 
 
 def _only(values: list[str]) -> str | None:
@@ -176,7 +177,7 @@ class Allowance:
 
     def wait(self, address: str) -> float:
         """Seconds until the next is allowed; 0 = now."""
-        times = self._times.get(_party(address))
+        times = self._times.get(party(address))
         now = self._clock()
         while times and times[0] <= now - self._seconds:
             times.popleft()
@@ -188,14 +189,15 @@ class Allowance:
         """One has happened."""
         if not self._count:
             return
-        party = _party(address)
-        self._times.setdefault(party, deque(maxlen=self._count)).append(self._clock())
-        self._times.move_to_end(party)
+        key = party(address)
+        self._times.setdefault(key, deque(maxlen=self._count)).append(self._clock())
+        self._times.move_to_end(key)
         while len(self._times) > ADDRESSES_KEPT:
             self._times.popitem(last=False)
 
 
-def _party(text: str) -> str:
+def party(text: str) -> str:
+    """Whom an address stands for: itself, or the IPv6 network of 64 bits that one household is given."""
     address = _address(text)
     return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address or text)
 

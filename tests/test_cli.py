@@ -21,6 +21,7 @@ from bots import service
 from bots.__main__ import USAGE_ERRORS, main
 from bots.folder import hold, unusable
 from bots.machine import user_name
+from bots.web_connections import MOST_FILES
 from bots.wording import Wording
 from core.migrations import MIGRATIONS
 from core.store import Store
@@ -374,6 +375,7 @@ def test_service_prints_a_unit_for_this_python_and_this_folder(conch: Run, tmp_p
     assert told["ReadWritePaths"] == str(tmp_path / "data")
     assert told["Restart"] == "on-failure"
     assert told["ProtectSystem"] == "strict"
+    assert int(told["LimitNOFILE"]) == MOST_FILES, "a connection to the page takes one"
     assert told["User"] == "ada"
     assert told["Environment"] == "CONCH_CONFIG=/dev/null"
     assert "PrivateDevices" not in told, "CUDA needs its device files"

@@ -16,6 +16,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bots.web_connections import MOST_FILES
+
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(file for package in ("bots", "core", "config") for file in (ROOT / package).rglob("*.py"))
 NAMES = [str(file.relative_to(ROOT)) for file in FILES]
@@ -30,6 +32,7 @@ LIBRARIES = {
     "telegram": ("bots/telegram_*",),
     "starlette": ("bots/web*",),
     "uvicorn": ("bots/web*",),
+    "h11": ("bots/web*",),
     "rich": ("bots/console*", "bots/terminal.py", "bots/loading.py", "bots/app.py"),
     "typer": ("bots/__main__.py",),
     "sqlalchemy": ("core/*",),
@@ -202,6 +205,7 @@ def test_compose_reserves_the_gpu_keeps_the_root_read_only_and_starts_again() ->
     assert conch["restart"] == "unless-stopped"
     assert conch["read_only"] is True
     assert conch["tmpfs"] == ["/tmp"]
+    assert conch["ulimits"]["nofile"] == MOST_FILES, "a connection to the page takes one"
     assert conch["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
     assert [volume.split(":")[0] for volume in conch["volumes"]] == list(compose["volumes"])
     assert all(port.startswith("127.0.0.1:") for port in conch["ports"])

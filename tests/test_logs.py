@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import logging
+import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from bots import logs
-from tests.houses import finish, house
+from tests.houses import Clock, finish, house
 
 TELEGRAM = "1234567890:AAH9x-abcdefghijklmnopqrstuvwxyz0_1"
 DISCORD = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe." + "x" * 38
@@ -98,6 +101,61 @@ async def test_no_word_of_a_turn_reaches_the_log_at_debug(tmp_path: Path) -> Non
         await home.chat.forget("console:mallory")
     for word in ("Xylophon", "a1 a2", "mallory"):
         assert word not in out.getvalue()
+
+
+@contextmanager
+def caught(clock: Clock) -> Iterator[asyncio.AbstractEventLoop]:
+    """The test's loop, whose strays are logged."""
+    loop = asyncio.get_running_loop()
+    hooks = threading.excepthook, logs.sys.unraisablehook
+    try:
+        logs.catch_strays(loop, clock)
+        yield loop
+    finally:
+        threading.excepthook, logs.sys.unraisablehook = hooks
+        loop.set_exception_handler(None)
+
+
+def refused(number: int) -> OSError:
+    """An error of the machine, as the loop catches it."""
+    try:
+        raise OSError(number, os.strerror(number))
+    except OSError as error:
+        return error
+
+
+async def test_the_same_error_of_the_loop_is_one_line_a_minute_that_counts_the_others() -> None:
+    out, clock = written("json"), Clock(0.0)
+    with caught(clock) as loop:
+        for second in range(130):
+            clock.now = float(second)
+            for _ in range(1000):
+                context = {"message": "socket.accept() out of system resource", "exception": refused(errno.EMFILE)}
+                loop.call_exception_handler(context)
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line.get("left_out") for line in lines] == [None, 59_999, 59_999]
+    for line in lines:
+        assert "LimitNOFILE" in line["message"]
+        assert "ulimit -n" in line["message"]
+        assert "exception" not in line, "where it happened helps nobody"
+
+
+async def test_other_errors_of_the_loop_are_told_beside_it() -> None:
+    out = written("json")
+    with caught(Clock(0.0)) as loop:
+        for number in (errno.EMFILE, errno.ENFILE, errno.EMFILE, errno.EIO):
+            loop.call_exception_handler({"message": "failed", "exception": refused(number)})
+        for name in ("one", "another", "one"):
+            loop.call_exception_handler({"message": name})
+        for _ in range(2):
+            loop.call_soon(lambda: 1 / 0)  # the loop's message has the address of each function
+        await asyncio.sleep(0)
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["message"].partition(" ")[0] for line in lines[:3]] == ["failed:", "failed:", "failed"]
+    assert "fs.file-max" in lines[1]["message"]
+    assert [line["message"] for line in lines[3:5]] == ["one", "another"]
+    assert len(lines) == 6
+    assert "ZeroDivisionError" in lines[5]["exception"]
 
 
 async def test_what_nobody_awaits_is_logged() -> None:
