@@ -12,8 +12,8 @@ from bots.commands import Choice
 from bots.view import Button
 from bots.wording import Say
 
-Press = Callable[[discord.Interaction[Any], Button, int, int], Awaitable[None]]
-"""What a press does: the interaction, the button, the turn, and who asked."""
+Press = Callable[[discord.Interaction[Any], Button, int], Awaitable[None]]
+"""What a press does: the interaction, the button, and the turn."""
 
 LABEL, CUSTOM_ID = 80, 100
 """Characters that Discord takes."""
@@ -22,7 +22,8 @@ STYLES = {
     "regenerate": discord.ButtonStyle.secondary,
     "proceed": discord.ButtonStyle.primary,
 }
-TEMPLATE = re.compile(r"conch:(?P<action>stop|regenerate|proceed):(?P<turn>\d+):(?P<asker>\d+)")
+TEMPLATE = re.compile(r"conch:(?P<action>stop|regenerate|proceed):(?P<turn>\d+)(?::\d+)?")
+"""Who asked stood at its end once, and still does under old answers; the store knows it better."""
 
 
 CHOICE = re.compile(r"conch:do:(?P<command>[a-z]+):(?P<argument>.+)", re.DOTALL)
@@ -33,7 +34,7 @@ def dynamic_button(press: Press) -> type[discord.ui.DynamicItem[Any]]:
 
     async def pressed(interaction: discord.Interaction[Any], said: re.Match[str]) -> None:
         action: Any = said["action"]
-        await press(interaction, action, int(said["turn"]), int(said["asker"]))
+        await press(interaction, action, int(said["turn"]))
 
     return _dynamic(TEMPLATE, pressed)
 
@@ -78,20 +79,20 @@ def choices_of(choices: Sequence[Choice]) -> discord.ui.View:
     return view
 
 
-def view_of(buttons: Sequence[Button], turn: int, asker: str, say: Say) -> discord.ui.View | None:
-    """The buttons as Discord's components; None for none. ``asker`` is a person's name (``discord:<id>``)."""
+def view_of(buttons: Sequence[Button], turn: int, say: Say) -> discord.ui.View | None:
+    """The buttons as Discord's components; None for none."""
     if not buttons:
         return None
     view = discord.ui.View(timeout=None)
     for action in buttons:
-        custom_id = f"conch:{action}:{turn}:{asker.rpartition(':')[2]}"
+        custom_id = f"conch:{action}:{turn}"
         view.add_item(discord.ui.Button(style=STYLES[action], label=say(f"button-{action}"), custom_id=custom_id))
     view.stop()  # so that the client keeps nothing of it in memory: the ids are enough
     return view
 
 
 def turn_of(message: discord.Message) -> int | None:
-    """The turn whose buttons stand under a message of ours."""
+    """The turn whose buttons stand under a message, which must be ours: others can put any number there."""
     for row in message.components:
         for component in getattr(row, "children", ()):
             if match := TEMPLATE.fullmatch(getattr(component, "custom_id", None) or ""):

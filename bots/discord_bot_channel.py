@@ -191,7 +191,7 @@ class MessageChannel:
         return next((ref for ref in refs if ref not in link.refs), None)
 
     def _view(self, buttons: Sequence[Button]) -> dict[str, Any]:
-        view = view_of(buttons, self._reply.turn.id, self._reply.turn.user, self._say)
+        view = view_of(buttons, self._reply.turn.id, self._say)
         return {} if view is None else {"view": view}
 
     def _nonce(self, number: int) -> str:
@@ -233,7 +233,7 @@ class ResponseChannel:
 
     async def edit(self, ref: str, part: Part, buttons: Sequence[Button]) -> None:
         """Change its text and buttons; a file stays."""
-        view = view_of(buttons, self._reply.turn.id, self._reply.turn.user, self._say)
+        view = view_of(buttons, self._reply.turn.id, self._say)
         (fitting, *_) = markdown_parts(part.text)  # many files make a long note
         await self._call(content=fitting.text, view=view)
 

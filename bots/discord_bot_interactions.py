@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -15,13 +16,14 @@ import discord
 
 from bots.channel import ChannelError
 from bots.commands import Asker, Commands
-from bots.discord_bot_buttons import choices_of, turn_of
+from bots.discord_bot_buttons import choices_of
 from bots.discord_bot_desk import Desk, places, scope, words
 from bots.discord_bot_files import readable
 from bots.discord_bot_place import PREFIX, Place, conversation_of, name_of
 from bots.view import Button
 from bots.wording import Say, refused
 from core.errors import NotFound, Refused
+from core.messages import Turn
 from core.reply import Reply
 
 log = logging.getLogger(__name__)
@@ -80,59 +82,62 @@ class Interactions:
         )
         await self.show(interaction, asking, private=private)
 
-    async def pressed(self, interaction: Interaction, action: Button, turn: int, asker: int) -> None:
+    async def pressed(self, interaction: Interaction, action: Button, turn: int) -> None:
         """A button under an answer."""
-        chat, user = self._desk.chat, self.on_behalf(interaction, asker)
         if action == "stop":
-            stopped = await self.settle(interaction, chat.cancel(turn, user))
+            stopped = await self.settle(interaction, self._stop(interaction, turn))
             if stopped is None and interaction.response.is_done():
                 return
             await self.acknowledge(interaction)
         elif action == "regenerate":
-            await self.regenerate(interaction, turn, user)
+            await self._regenerate(interaction, self._turn_under(interaction, turn))
         else:
             alone = self._is_alone(interaction)
-            answer = interaction.message.id if interaction.message is not None else 0
-            ordinary = Place(interaction.channel_id or 0, question=answer, user=asker)
-            place = self.place(interaction, private=True) if alone else ordinary
-            proceeding = chat.proceed(
-                turn,
-                user,
-                self._desk.link.names.event(interaction.id),
-                place=str(place),
-                at=interaction.created_at.timestamp(),
-                places=self.places(interaction),
-            )
-            await self.show(interaction, proceeding, private=alone, thinking=alone)
-
-    async def regenerate(self, interaction: Interaction, turn: int, user: str) -> None:
-        """Another answer, in the messages of the one that is there."""
-        alone = self._is_alone(interaction)
-        again = self._desk.chat.regenerate(
-            turn,
-            user,
-            self._desk.link.names.event(interaction.id),
-            place=str(self.place(interaction, private=True)) if alone else None,
-            at=interaction.created_at.timestamp(),
-            take_over=True,
-            places=self.places(interaction),
-        )
-        await self.show(interaction, again, private=True, thinking=interaction.message is None)
+            await self.show(interaction, self._proceed(interaction, turn, alone=alone), private=alone, thinking=alone)
 
     async def regenerate_this(self, interaction: Interaction, message: discord.Message) -> None:
         """The same from the menu of a message: an answer, or a question."""
-        say = await self.say(interaction)
-        try:
-            turn = await self._desk.chat.turn(turn_of(message) or self._desk.link.names.event(message.id))
-            if turn.refs and turn.refs[0]:  # what stands there now
-                turn = await self._desk.chat.turn(turn.refs[0])
-        except NotFound as refusal:
-            await self.tell(interaction, refused(say, refusal))
-            return
-        user = self.on_behalf(interaction, int(turn.user.rpartition(":")[2] or 0))
-        await self.regenerate(interaction, turn.id, user)
+        await self._regenerate(interaction, self._newest_of(message))
         if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
             await self._forget_response(interaction)
+
+    async def _stop(self, interaction: Interaction, number: int) -> Turn | None:
+        turn = await self._turn_under(interaction, number)
+        user, places = name_of(interaction.user.id), self.places(interaction)
+        return await self._desk.chat.cancel(turn.id, user, places=places, moderates=self.moderates(interaction))
+
+    async def _proceed(self, interaction: Interaction, number: int, *, alone: bool) -> Reply:
+        turn = await self._turn_under(interaction, number)
+        answer = interaction.message.id if interaction.message is not None else 0
+        ordinary = Place(interaction.channel_id or 0, question=answer, user=_asker(turn))
+        return await self._desk.chat.proceed(
+            turn.id,
+            name_of(interaction.user.id),
+            self._desk.link.names.event(interaction.id),
+            place=str(self.place(interaction, private=True) if alone else ordinary),
+            at=interaction.created_at.timestamp(),
+            places=self.places(interaction),
+            moderates=self.moderates(interaction),
+        )
+
+    async def _regenerate(self, interaction: Interaction, found: Coroutine[Any, Any, Turn]) -> None:
+        """Another answer, in the messages of the one that is there."""
+
+        async def again() -> Reply:
+            turn = await found
+            alone = replace(self.place(interaction, private=True), user=_asker(turn))
+            return await self._desk.chat.regenerate(
+                turn.id,
+                name_of(interaction.user.id),
+                self._desk.link.names.event(interaction.id),
+                place=str(alone) if self._is_alone(interaction) else None,
+                at=interaction.created_at.timestamp(),
+                take_over=True,
+                places=self.places(interaction),
+                moderates=self.moderates(interaction),
+            )
+
+        await self.show(interaction, again(), private=True, thinking=interaction.message is None)
 
     async def ask_about(self, interaction: Interaction, message: discord.Message) -> None:
         """A form for a question about somebody's message."""
@@ -315,10 +320,53 @@ class Interactions:
             return name_of(interaction.channel_id or 0) if interaction.context.private_channel else ""
         return scope(interaction.guild, interaction.channel) if interaction.channel is not None else ""
 
-    def on_behalf(self, interaction: Interaction, asker: int) -> str:
-        """In whose name something is done to ``asker``'s answer: a moderator's will is done as theirs."""
-        moderates = interaction.guild_id is not None and interaction.permissions.manage_messages
-        return name_of(asker if moderates else interaction.user.id)
+    def moderates(self, interaction: Interaction) -> str:
+        """The chat in which its person may do with answers as they like; "" where somebody brought the app along, whom
+        the server has not asked in."""
+        may = interaction.is_guild_integration() and interaction.permissions.manage_messages
+        return self.scope(interaction) if may else ""
+
+    async def _turn_under(self, interaction: Interaction, number: int) -> Turn:
+        """The turn whose button was pressed. Raises NotFound.
+
+        A number alone proves nothing: the message must be one of those in which this question is answered, or one of
+        ours in the turn's channel, of which the store has not heard yet.
+        """
+        chat, message = self._desk.chat, interaction.message
+        if message is None:
+            raise NotFound
+        turn = await chat.turn(number)
+        try:
+            shown = await self._turn_in(message)
+        except NotFound:
+            place = Place.read(turn.place)
+            if not self._is_ours(message) or place is None or place.channel != interaction.channel_id:
+                raise
+            return turn
+        while shown.id != turn.id and shown.source is not None and shown.kind in ("regenerate", "edit"):
+            shown = await chat.turn(shown.source)  # the message shows a newer one than its buttons do
+        if shown.id != turn.id:
+            raise NotFound
+        return turn
+
+    async def _newest_of(self, message: discord.Message) -> Turn:
+        """What stands in the messages of the answer that this is, or is the question of. Raises NotFound."""
+        turn = await self._turn_in(message)
+        return await self._desk.chat.turn(turn.refs[0]) if turn.refs and turn.refs[0] else turn
+
+    async def _turn_in(self, message: discord.Message) -> Turn:
+        """The turn that the store knows a message by: by its id, or by the interaction that ours answers. Raises
+        NotFound."""
+        chat, names, made = self._desk.chat, self._desk.link.names, message.interaction_metadata
+        try:
+            return await chat.turn(names.event(message.id))
+        except NotFound:
+            if made is None or not self._is_ours(message):
+                raise
+            return await chat.turn(names.event(made.id))
+
+    def _is_ours(self, message: discord.Message) -> bool:
+        return message.author.id == self._desk.link.me.id
 
     def _is_alone(self, interaction: Interaction) -> bool:
         message = interaction.message
@@ -332,6 +380,11 @@ class Interactions:
             await call
         except ChannelError as failure:
             log.info("an interaction was not answered", extra={"why": str(failure)})
+
+
+def _asker(turn: Turn) -> int:
+    """The id of who asked; 0 where that was forgotten."""
+    return int(turn.user.rpartition(":")[2] or 0)
 
 
 def _may_write(interaction: Interaction) -> bool:

@@ -281,7 +281,7 @@ class Intake:
         event = self._names.press(press.id)
         match word:
             case "stop":
-                stopped = await self._chat.cancel(turn, speaker.name)
+                stopped = await self._chat.cancel(turn, speaker.name, places=speaker.places)
                 return speaker.say("stopped" if stopped else "nothing-to-stop")
             case "regenerate":
                 reply = await self._chat.regenerate(turn, speaker.name, event, take_over=True, places=speaker.places)

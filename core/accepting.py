@@ -141,6 +141,13 @@ class Accepting:
             found += await self._store.made_from(one.id)
         return found
 
+    def may_act(self, turn: Turn, user: str, moderates: str) -> bool:
+        """May ``user`` stop this answer or ask for another one? It is theirs, or can be read in the chat that they
+        moderate, or they own Conch. Nobody may of a forgotten one."""
+        if turn.user == user:
+            return True
+        return bool(turn.user) and (self._people.owns(user) or (bool(turn.scope) and turn.scope == moderates))
+
     def too_old(self, asked: float) -> bool:
         """Is an event of that time too old to be answered?"""
         return bool(self._options.max_age) and self._clock() - asked > self._options.max_age
@@ -253,15 +260,18 @@ class Accepting:
                 parent=old.id if again.kind == "proceed" else old.parent,
                 take_over=again.take_over,
                 move_head=again.branch or await self._is_newest(old),
+                payer=again.user if again.user != old.user else None,
             )
             shown = self._answering.replies.get(old.id) if again.take_over else None
             instead_of = live if again.kind == "edit" else None
-            return await self._accept(new, instead_of, shown, by=again.user, places=again.places)
+            return await self._accept(new, instead_of, shown, places=again.places)
 
     async def _of(self, again: Again) -> Turn:
-        """The turn that it is about: the asker's own, or for an owner anybody's. Raises NotFound, NotYours."""
+        """The turn that it is about. Another's answer may be acted on, never their words. Raises NotFound, NotYours."""
         found = await self.turn(again.target)
-        if found.user != again.user and (again.kind == "edit" or not found.user or not self._people.owns(again.user)):
+        if found.user != again.user and again.kind == "edit":
+            raise NotYours
+        if not self.may_act(found, again.user, again.moderates):
             raise NotYours
         return found
 
@@ -309,21 +319,20 @@ class Accepting:
         instead_of: Reply | None = None,
         shown: Reply | None = None,
         *,
-        by: str | None = None,
         places: Sequence[str] = (),
     ) -> Reply:
         """Join the line, then one durable commit, then the task. ``shown``: who still fills the messages taken over.
-        ``by``: whose wish it is, where that is not the person's whose question it is.
+        The place in line and the limits are those of whoever pays; ``places`` are theirs.
 
         An edited question stands in for the one it replaces, which waits or runs until the commit: it needs no place
         of its own before that, and cannot find the line full.
         """
-        ticket, held = None, holds(new)
+        ticket, held, payer = None, holds(new), new.payer or new.user
         if instead_of is None:
             extra = self._options.backlog if self._clock() - new.asked > OUTAGE_SECONDS else 0
-            ticket = self._gate.join(new.user, new.conversation, new.max_tokens, extra=extra, held=held)
+            ticket = self._gate.join(payer, new.conversation, new.max_tokens, extra=extra, held=held)
         try:
-            turn, fresh = await self._store.accept(new, self._check(new, by or new.user, places))
+            turn, fresh = await self._store.accept(new, self._check(new, payer, places))
         except BaseException:
             if ticket is not None:
                 ticket.leave()
@@ -336,7 +345,7 @@ class Accepting:
         if ticket is None:
             waiting = self._answering.waiting(instead_of) if instead_of is not None else None
             ticket = self._gate.join(
-                new.user, new.conversation, new.max_tokens, past_bounds=True, instead_of=waiting, held=held
+                payer, new.conversation, new.max_tokens, past_bounds=True, instead_of=waiting, held=held
             )
         reply = self._answering.start(turn, ticket)
         self._changed(turn.user, turn.conversation)
@@ -346,11 +355,11 @@ class Accepting:
             await self._answering.cancel(instead_of, "edited")
         return reply
 
-    def _check(self, new: NewTurn, by: str, places: Sequence[str]) -> Callable[[Sequence[Spend]], None] | None:
-        """The person's limits, for the store to ask inside the accepting transaction."""
-        if self._people.exempt(new.user) or self._people.exempt(by):
+    def _check(self, new: NewTurn, payer: str, places: Sequence[str]) -> Callable[[Sequence[Spend]], None] | None:
+        """The limits of whoever pays, for the store to ask inside the accepting transaction."""
+        if self._people.exempt(payer):
             return None
-        limits = self._limits.of((new.user, *places))
+        limits = self._limits.of((payer, *places))
         return lambda spends: limits.check(spends, new.asked, new.max_tokens)
 
     def _may(self, user: str, places: Sequence[str], at: float | None) -> None:

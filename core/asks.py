@@ -53,7 +53,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A turn to be made from ``target``: another answer, its continuation, or its question in other words."""
+    """A turn to be made from ``target``: another answer, its continuation, or its question in other words.
+
+    ``user`` is who wants it, and pays for it. ``moderates``: see ``Chat.regenerate``.
+    """
 
     kind: Kind
     target: Target
@@ -65,6 +68,7 @@ class Again:
     take_over: bool = False
     branch: bool = False
     places: Sequence[str] = ()
+    moderates: str = ""
 
 
 def holds(turn: Turn | NewTurn) -> bool:

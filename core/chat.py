@@ -172,14 +172,17 @@ class Chat:
         take_over: bool = False,
         branch: bool = False,
         places: Sequence[str] = (),
+        moderates: str = "",
     ) -> Reply:
         """Another answer to the same question, as a sibling; ``take_over`` draws it in the old one's messages.
 
-        An owner may ask for it on behalf of whoever asked. The conversation goes on from it if the old one was its
-        newest, or with ``branch``. A second press finds the sibling that the first one made, unless that has ended and
-        the old answer is still shown in messages of its own. Raises StillAnswering while the turn waits or runs.
+        ``user`` is who wants it: whoever asked, an owner, or, of what can be read in the chat ``moderates`` (a
+        ``scope``), somebody whom the platform lets moderate that chat. It stays the asker's turn; admitted must be who
+        wants it, and theirs are the limits and the place in line. The conversation goes on from it if the old one was
+        its newest, or with ``branch``. A second press finds the sibling that the first one made, unless that has ended
+        and the old answer is still shown in messages of its own. Raises StillAnswering while the turn waits or runs.
         """
-        again = Again("regenerate", target, user, event, None, place, at, take_over, branch, places)
+        again = Again("regenerate", target, user, event, None, place, at, take_over, branch, places, moderates)
         return await self._accepting.again(again)
 
     async def proceed(
@@ -191,10 +194,11 @@ class Chat:
         place: str | None = None,
         at: float | None = None,
         places: Sequence[str] = (),
+        moderates: str = "",
     ) -> Reply:
         """Continue an answer that was cut by its length or stopped: a child turn without a question; always the same
-        one, however often it is asked for."""
-        again = Again("proceed", target, user, event, "", place, at, branch=True, places=places)
+        one, however often it is asked for. Who may, and who pays: see ``regenerate``."""
+        again = Again("proceed", target, user, event, "", place, at, branch=True, places=places, moderates=moderates)
         return await self._accepting.again(again)
 
     async def edit(
@@ -259,10 +263,14 @@ class Chat:
         self._changed(user, conversation)
         return turn
 
-    async def cancel(self, target: Target, user: str) -> Turn | None:
-        """Stop a turn, or, given a conversation's key, all that waits or runs in it. Only the asker or an owner may.
+    async def cancel(
+        self, target: Target, user: str, *, places: Sequence[str] = (), moderates: str = ""
+    ) -> Turn | None:
+        """Stop a turn, or, given a conversation's key, all that waits or runs in it.
 
-        Returns a turn that was stopped, or None when there was nothing to stop.
+        Everybody may stop what is their own. What is another's, an owner or who ``moderates`` its chat (see
+        ``regenerate``) may, if they are admitted, by themselves or by one of their ``places``. Returns a turn that was
+        stopped, or None when there was nothing to stop.
         """
         chosen = [live for live in self._answering.live.values() if live.turn.conversation == target]
         if not chosen:
@@ -272,8 +280,11 @@ class Chat:
                 return None
             live = self._answering.live.get(found.id)
             chosen = [live] if live is not None else []
-        if any(live.turn.user != user for live in chosen) and not self.people.owns(user):
+        others = [live.turn for live in chosen if live.turn.user != user]
+        if not all(self._accepting.may_act(turn, user, moderates) for turn in others):
             raise NotYours
+        if others:
+            self.people.check(user, places)
         for live in reversed(chosen):
             await self._answering.cancel(live, "stopped")
         return chosen[0].turn if chosen else None
@@ -295,7 +306,7 @@ class Chat:
         a word. Returns how many are taken up.
         """
         taken = 0
-        pending = await self._store.pending(tuple(prefixes))
+        pending, payers = await self._store.pending(tuple(prefixes)), await self._store.payers()
         edited = {turn.source for turn in pending if turn.kind == "edit"}
         for turn in pending:
             end = None
@@ -309,7 +320,8 @@ class Chat:
                 await self._answering.give_up(turn, end)
                 continue
             tokens = self._voices.max_tokens(turn.persona)
-            ticket = self._gate.join(turn.user, turn.conversation, tokens, past_bounds=True, held=holds(turn))
+            payer = payers.get(turn.id) or turn.user
+            ticket = self._gate.join(payer, turn.conversation, tokens, past_bounds=True, held=holds(turn))
             self._answering.start(turn, ticket)
             taken += 1
         return taken

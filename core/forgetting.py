@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, exists, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, func, literal, null, or_, select, update
 from sqlalchemy import delete as drop
 
 from core.records import CONVERSATION_COLUMNS, TURN_COLUMNS, begins
@@ -85,9 +85,13 @@ def forget_older(connection: Connection, before: float, payer: Payer) -> int:
 
 
 def drop_payers(connection: Connection, before: float) -> int:
-    """A day is over: nothing links a forgotten turn to its person any more, and its times and cost go, too."""
-    gone = {"payer": None, "cost": 0, "asked": 0.0, "accepted": 0.0, "started": None, "finished": 0.0}
-    dropped = connection.execute(update(turns).where(PAID, turns.c.asked < before).values(gone)).rowcount
+    """A day is over: nothing links a turn to who paid for it any more. Of a blanked one its times and cost go, too;
+    of one that is still somebody's it stays known that they did not pay."""
+    gone = {"payer": null(), "cost": 0, "asked": 0.0, "accepted": 0.0, "started": null(), "finished": 0.0}
+    kept = {name: turns.c[name] for name in gone} | {"payer": literal("")}
+    values = {name: case((NAMED, kept[name]), else_=gone[name]) for name in gone}
+    linked = or_(turns.c.payer != "", turns.c.user == "")
+    dropped = connection.execute(update(turns).where(PAID, turns.c.asked < before, linked).values(values)).rowcount
     if dropped:
         set_meta(connection, "unclean", "1")
     return dropped
@@ -106,7 +110,7 @@ def _blank(connection: Connection, which: ColumnElement[bool], payer: Payer) -> 
     _untitle(connection, which)
     blanked = 0
     for user in connection.scalars(select(turns.c.user).where(which, NAMED).distinct()).all():
-        gone = _NOBODYS | _ended() | {"payer": payer(user)}
+        gone = _NOBODYS | _ended() | {"payer": func.coalesce(turns.c.payer, payer(user))}  # who paid, paid
         blanked += connection.execute(update(turns).where(which, turns.c.user == user).values(gone)).rowcount
     return blanked
 

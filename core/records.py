@@ -54,7 +54,12 @@ _EDIT = (
 )
 _SPENDS = (
     select(turns.c.asked, turns.c.cost)
-    .where(or_(turns.c.user == bindparam("user"), turns.c.payer == bindparam("payer")))
+    .where(
+        or_(
+            (turns.c.user == bindparam("user")) & turns.c.payer.is_(None),
+            turns.c.payer == bindparam("payer"),
+        )
+    )
     .where(turns.c.asked > bindparam("after"), turns.c.asked < bindparam("before"))
     .order_by(turns.c.asked, turns.c.id)
 )
@@ -87,6 +92,7 @@ class NewTurn:
     ``move_head``: the conversation goes on from this turn. ``title`` is the conversation's, if it has none yet.
     ``take_over``: the messages of ``source`` become this turn's, and ``source`` is shown nowhere any more. ``quote``,
     ``attachments``, ``parts``, ``more_until``: see Turn; a question of several messages has its last one in ``event``.
+    ``payer`` is who pays for the answer, where that is not ``user``.
     """
 
     conversation: str
@@ -112,6 +118,7 @@ class NewTurn:
     attachments: tuple[Attachment, ...] = ()
     parts: tuple[int, ...] = ()
     more_until: float | None = None
+    payer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,8 @@ def accept(
     now: float,
     payer: str,
 ) -> tuple[Turn, bool]:
-    """The turn, made by this or found. What ``check`` raises leaves nothing behind."""
+    """The turn, made by this or found. ``payer`` is the keyed hash of who pays. What ``check`` raises leaves nothing
+    behind."""
     event = {"hash": event_hash(new.event)}
     known = connection.scalar(_EVENT, event)
     if known is not None:
@@ -150,7 +158,7 @@ def accept(
                 connection.execute(CHANGE_CONVERSATION, {"head": sibling.id, "this": place.key})
             return sibling, False
     if check is not None:
-        check(spends(connection, new.user, new.asked, payer))
+        check(spends(connection, new.payer or new.user, new.asked, payer))
     if source is not None and new.take_over:  # where it is shown by now, not when it was looked at
         new = replace(new, refs=source.refs)
         change(connection, source, {"refs": (), "shown": source.finish_reason is not None})
@@ -161,7 +169,8 @@ def accept(
         name: storable(value) if isinstance(value, str) else value for name, value in _row(new, place, now).items()
     }
     row["attachments"] = tuple(map(storable_file, new.attachments))
-    key = connection.execute(_ADD_TURN, row).inserted_primary_key
+    paid = {"payer": payer if new.payer is not None else None}
+    key = connection.execute(_ADD_TURN, row | paid).inserted_primary_key
     assert key is not None
     made = Turn(id=key.id, **row)
     _add_event(connection, new.event, made.id, max(len(new.parts) - 1, 0))
@@ -375,7 +384,8 @@ def move(connection: Connection, old: str, new: str) -> None:
 
 
 def spends(connection: Connection, user: str, at: float, payer: str) -> list[Spend]:
-    """What a person spent within a day of ``at``, also under the hash ``payer``, oldest first."""
+    """What a person spent within a day of ``at``, oldest first: their own turns but those that somebody else pays for,
+    and what is kept under their hash ``payer``."""
     values = {"user": user, "payer": payer, "after": at - DAY, "before": at + DAY}
     return [Spend(*row) for row in connection.execute(_SPENDS, values)]
 
@@ -391,5 +401,5 @@ def event_hash(event: str) -> bytes:
 
 
 def payer_of(secret: bytes, user: str) -> str:
-    """The keyed hash under which what a forgotten person has spent is kept for a day."""
+    """The keyed hash under which a day's spending of a person is kept, where the turn is not theirs, or no more."""
     return hmac.new(secret, user.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

@@ -101,7 +101,9 @@ turns = Table(
     Column("source", Id, ForeignKey("turns.id")),
     Column("kind", String(16), nullable=False),
     Column("user", Words, nullable=False),
-    Column("payer", String(64)),  # of a blanked turn, for 24 h: the keyed hash of its user, so that limits still hold
+    # Who pays if that is not ``user``, or was before it was blanked: for 24 h a keyed hash, so that limits still hold;
+    # later "", or NULL in a blanked turn.
+    Column("payer", String(64)),
     Column("persona", Words, nullable=False),
     Column("language", Words, nullable=False),
     Column("seed", BigInteger, nullable=False),

@@ -24,7 +24,7 @@ from core.limits import DAY, Spend
 from core.messages import Conversation, Turn, placed
 from core.migrations import MIGRATIONS, Migration
 from core.records import Glance, NewTurn, begins
-from core.schema import NOT_SHOWN, conversations, grants, marks, people, turns
+from core.schema import NOT_SHOWN, PAID, conversations, grants, marks, people, turns
 
 __all__ = ["Glance", "NewTurn", "Store"]
 
@@ -94,7 +94,7 @@ class Store:
         what it raises refuses the question. Raises NotYours where the conversation belongs to somebody else, NotFound
         for a parent or source that there is not.
         """
-        now, payer = self._clock(), self._payer(new.user)
+        now, payer = self._clock(), self._payer(new.payer or new.user)
         return await self._database.write(lambda c: records.accept(c, new, check, now=now, payer=payer), durable=True)
 
     async def started(self, turn: int, at: float) -> Turn:
@@ -221,12 +221,18 @@ class Store:
         return await self._not_shown(begins(turns.c.conversation, prefix) & turns.c.finish_reason.is_not(None))
 
     async def spends(self, user: str, at: float) -> list[Spend]:
-        """What a person spent within 24 h of ``at``, oldest first; also what they have had forgotten.
+        """What a person spent within 24 h of ``at``, oldest first; also on another's turns, and what they have had
+        forgotten, but not what somebody else pays for.
 
         Later ones count, too: an event may come late, when others of its minute were accepted before it.
         """
         payer = self._payer(user)
         return await self._database.read(lambda c: records.spends(c, user, at, payer))
+
+    async def payers(self) -> dict[int, str]:
+        """The keyed hashes of those who pay for another's turn that is not shown yet; "" after a day."""
+        query = select(turns.c.id, turns.c.payer).where(NOT_SHOWN, PAID)
+        return await self._database.read(lambda c: {row.id: row.payer for row in c.execute(query)})
 
     # Conversations.
 

@@ -152,8 +152,8 @@ async def test_buttons_and_the_menu_work_where_only_a_user_brought_the_app_along
         assert (await ended(here, going_on)).strip() == "a3 a4"
         again = town.ann.presses(asked.shown, "regenerate", installed="user")
         await here.until(lambda: len(here.engine.asked) == 3)
-        await ended(here, asked)
         await here.until(again.answered.is_set)
+        await ended(here, asked)
         assert again.response == 6
         await here.said(town.bob.presses(asked.shown, "regenerate", installed="user"), SAY("not-yours"))
         opened = town.ann.picks("Ask about this", town.ann.says(channel, "Shells."), installed="user")

@@ -106,6 +106,31 @@ async def test_after_a_day_nothing_links_a_forgotten_turn_to_its_person(store: S
     assert (await store.accept(question("1"), None))[1] is False
 
 
+async def test_what_another_pays_for_counts_for_them_alone_and_after_a_day_for_nobody(
+    store: Store, tmp_path: Path
+) -> None:
+    first = await ask(store, "1")
+    kept = await ask(store, "2", kind="regenerate", source=first.id, payer=BOB)
+    gone = await ask(store, "3", conversation="web:ann:2", payer=BOB)
+    assert await store.payers() == {kept.id: store._payer(BOB), gone.id: store._payer(BOB)}
+    await store.remove("web:ann:2")
+    assert await store.forget(BOB) == 0
+    assert (len(await store.spends(ANN, NOON)), len(await store.spends(BOB, NOON))) == (1, 2)
+    await store.expire(NOON + DAY + 1)
+    await store.erased()
+    assert holding(tmp_path, store._payer(BOB), store._payer(ANN)) == []
+    assert (len(await store.spends(ANN, NOON)), len(await store.spends(BOB, NOON))) == (1, 0)
+    assert await store.turn(kept.id) == kept
+    blank = await store.turn(gone.id)
+    assert blank is not None
+    assert (blank.cost, blank.asked, blank.accepted, blank.started, blank.finished) == (0, 0.0, 0.0, None, 0.0)
+    await store.forget(ANN)
+    await store.expire(NOON + DAY + 2)
+    blank = await store.turn(kept.id)
+    assert blank is not None
+    assert (blank.cost, blank.asked, blank.accepted) == (0, 0.0, 0.0)
+
+
 async def test_the_hash_of_a_person_differs_from_database_to_database(store: Store, tmp_path: Path) -> None:
     async with Store.open(tmp_path / "other") as other:
         assert store._payer(ANN) != other._payer(ANN)

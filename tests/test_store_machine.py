@@ -149,7 +149,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def accepted(self, new: NewTurn) -> None:
         line = self.lines.setdefault(new.conversation, Line(new.user))
-        before = self.runner.run(self.store.spends(new.user, new.asked))
+        payer = new.payer or new.user
+        before = self.runner.run(self.store.spends(payer, new.asked))
         seen: list[Any] = []
         turn, fresh = self.runner.run(self.store.accept(new, seen.append))
         assert fresh
@@ -163,7 +164,7 @@ class StoreMachine(RuleBasedStateMachine):
             new.source,
         )
         assert (turn.asked, turn.accepted, turn.cost) == (new.asked, self.now, new.max_tokens)
-        self.turns[turn.id], self.paid[turn.id], self.known[new.event] = turn, new.user, turn.id
+        self.turns[turn.id], self.paid[turn.id], self.known[new.event] = turn, payer, turn.id
         line.turns.append(turn.id)
         if new.move_head:
             line.head = turn.id
@@ -177,8 +178,14 @@ class StoreMachine(RuleBasedStateMachine):
         assert not fresh
         assert turn == self.turns[self.known[event]]
 
-    @rule(target=events, event=events, kind=st.sampled_from(["regenerate", "proceed", "edit"]), take_over=st.booleans())
-    def make_from(self, event: str, kind: Any, take_over: bool) -> Any:
+    @rule(
+        target=events,
+        event=events,
+        kind=st.sampled_from(["regenerate", "proceed", "edit"]),
+        take_over=st.booleans(),
+        payer=st.sampled_from([None, *PEOPLE]),
+    )
+    def make_from(self, event: str, kind: Any, take_over: bool, payer: str | None) -> Any:
         old = self.turns[self.known[event]]
         if not old.user:
             return multiple()
@@ -194,6 +201,7 @@ class StoreMachine(RuleBasedStateMachine):
             parent=old.parent,
             asked=self.now,
             take_over=take_over,
+            payer=payer,
         )
         if old.deleted:
             with pytest.raises(NotFound):

@@ -68,6 +68,7 @@ async def used(folder: Path) -> AsyncIterator[set[str]]:
         await store.pending(["web:", ""])
         await store.unshown("web:")
         await store.spends(ANN, NOON)
+        await store.payers()
         await store.create("web:ann:2", ANN, "")
         await store.conversation("web:ann:1")
         await store.conversations(ANN)

@@ -20,7 +20,8 @@ FOLLOWUPS_OF_A_USER_INSTALL = 5
 
 @dataclass(eq=False)
 class Interaction:
-    """``installed`` says by whom the app is there: ``guild`` or ``user``. ``answered`` is set with the first answer."""
+    """``installed`` says by whom the app is there: ``guild`` or ``user``. ``answered`` is set with the first answer.
+    ``opened_by`` is what a form that was sent was the answer to."""
 
     id: int
     token: str
@@ -37,6 +38,17 @@ class Interaction:
     original: Message | None = None
     followups: list[Message] = field(default_factory=list)
     given: dict[str, Any] = field(default_factory=dict)
+    opened_by: Interaction | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """What its messages say of it."""
+        told: dict[str, Any] = {"id": str(self.id), "type": self.kind, "user": self.user.payload()}
+        told["authorizing_integration_owners"] = {"1": str(self.user.id)} if self.installed == "user" else {}
+        if self.kind == COMPONENT and self.message is not None:
+            told["interacted_message_id"] = str(self.message.id)
+        if self.opened_by is not None:
+            told["triggering_interaction_metadata"] = self.opened_by.metadata()
+        return told
 
     @property
     def shown(self) -> Message | None:
@@ -150,6 +162,7 @@ class Interactions:
                 allowed=data.get("allowed_mentions"),
                 only_for=interaction.user if flags & model.EPHEMERAL else None,
                 application=bot.id,
+                made_by=interaction.metadata(),
             )
         elif kind in (DEFERRED_UPDATE, UPDATE):
             if interaction.message is None:
@@ -209,6 +222,7 @@ class Interactions:
             allowed=data.get("allowed_mentions"),
             only_for=interaction.user if hidden else None,
             application=self.world.bot.id,
+            made_by=interaction.metadata(),
         )
         interaction.followups.append(message)
         return message

@@ -235,7 +235,8 @@ class Attachment:
 
 @dataclass(eq=False)
 class Message:
-    """``reference`` is the message replied to, ``only_for`` the one person who sees an ephemeral one."""
+    """``reference`` is the message replied to, ``only_for`` the one person who sees an ephemeral one, ``made_by`` the
+    interaction that it answers."""
 
     id: int
     channel: Channel
@@ -256,6 +257,7 @@ class Message:
     nonce: str | None = None
     only_for: User | None = None
     application: int | None = None
+    made_by: dict[str, Any] | None = None
     deleted: bool = False
     versions: list[str] = field(default_factory=list)
 
@@ -291,6 +293,7 @@ class Message:
             "pinned": False,
             "tts": False,
             **({"application_id": str(self.application)} if self.application else {}),
+            **({"interaction_metadata": self.made_by} if self.made_by is not None else {}),
             **({"webhook_id": str(self.application)} if self.kind == CHAT_INPUT_COMMAND and self.application else {}),
             **reference,
         }

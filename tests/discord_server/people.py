@@ -110,7 +110,9 @@ class Person:
             single = {"component": filled[0]} if "component" in row else {"components": filled}
             rows.append({"type": row["type"], "id": len(rows) + 100, **single})
         data = {"custom_id": opened.given["custom_id"], "components": rows}
-        return self._begin(interactions.MODAL, opened.channel, data, opened.installed)
+        sent = self._begin(interactions.MODAL, opened.channel, data, opened.installed)
+        sent.opened_by = opened
+        return sent
 
     def _command(
         self,

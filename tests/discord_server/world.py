@@ -167,6 +167,7 @@ class World:
         allowed: Mapping[str, Any] | None = None,
         only_for: User | None = None,
         application: int | None = None,
+        made_by: dict[str, Any] | None = None,
     ) -> Message:
         """A new message, or the one that has this nonce already."""
         if only_for is None:
@@ -203,6 +204,7 @@ class World:
             nonce=nonce,
             only_for=only_for,
             application=application,
+            made_by=made_by,
         )
         message.versions.append(content)
         self._mention(message, allowed, replied=referenced.author if referenced and ping_author else None)
