@@ -25,14 +25,14 @@ from typing import Any
 import config
 from benchmarks.machine import description, quantile, resident_bytes, table
 from benchmarks.stopwatch import LoopLag, Passage, Screen, TimedEngine, commit_times
-from bots.streaming import Pacing, show
-from bots.wording import Wording
-from core.chat import Chat, Options
+from bots.talk.show import Pacing, show
+from bots.talk.wording import Wording
+from core.chat.chat import Chat, Options
 from core.engine import Sampling
-from core.gate import Gate
+from core.gate.gate import Gate
 from core.limits import Limits
 from core.messages import Persona
-from core.store import Store
+from core.store.store import Store
 
 DELTAS = 20
 SLOTS = 256

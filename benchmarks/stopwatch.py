@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from bots.streaming import Button, Pace, Part
+from bots.talk.show import Button, Pace, Part
 from core.engine import Sampling, ScriptedEngine
 from core.events import Delta, Finished, Started
 from core.messages import Message

@@ -5,7 +5,7 @@ What a command needs is imported when it runs, so that ``--help`` and the start 
 
 from __future__ import annotations
 
-from bots import early  # first of all: it hears Ctrl-C while the rest is read
+from bots import startup  # first of all: it hears Ctrl-C while the rest is read
 
 # isort: split
 import asyncio
@@ -24,7 +24,7 @@ import typer
 from core.errors import ConchError, Refused
 
 if TYPE_CHECKING:
-    from bots.wording import Say
+    from bots.talk.wording import Say
     from config.settings import Settings
 
 LOCALES = Path(__file__).parents[1] / "config" / "locales"
@@ -39,7 +39,7 @@ User = Annotated[str, typer.Argument(help="cli-user", show_default=False)]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carries out one command; returns the exit code."""
-    early.leave()
+    startup.leave()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _command(words)(args=words, prog_name="conch", standalone_mode=False)
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except USAGE_ERRORS as error:
         return _say(error.format_message(), error.exit_code)
     except Refused as refusal:
-        from bots.wording import refused
+        from bots.talk.wording import refused
 
         return _say(refused(_wording(), refusal))
     except ConchError as error:
@@ -112,9 +112,9 @@ def chat(name: Annotated[str, typer.Argument(help="cli-chat-name")] = "main") ->
 
 
 def doctor() -> int:
-    from bots import control
-    from bots.doctor import Finding, examine, installation, report
-    from bots.folder import holder
+    from bots.host import control
+    from bots.host.doctor import Finding, examine, installation, report
+    from bots.host.folder import holder
     from config.personas import load_personas
     from config.settings import load
 
@@ -157,8 +157,8 @@ def config() -> int:
 
 
 def key() -> int:
-    from bots.machine import is_loopback
-    from bots.web_access import kept_key, needs_key
+    from bots.host.machine import is_loopback
+    from bots.web.access import kept_key, needs_key
     from config.settings import load
 
     settings = load()
@@ -243,7 +243,7 @@ def restore(
 
 
 def service() -> int:
-    from bots.service import ENVIRONMENT, unit
+    from bots.host.service import ENVIRONMENT, unit
     from config.settings import load
 
     settings = load()
@@ -295,7 +295,7 @@ def _settings_of(user: str) -> tuple[Settings, Say]:
 
 def _page(settings: Settings) -> str:
     """The page's address, as `conch run` tells it too."""
-    from bots.machine import page_address
+    from bots.host.machine import page_address
 
     web = settings.web
     return page_address(web.host, web.port, web.hosts, proxied=bool(web.trusted_proxies))
@@ -309,8 +309,8 @@ def _sources(settings: Settings) -> str:
 
 def _wording(language: str = "auto") -> Say:
     """The sentences in the language of the settings, else in that of the terminal."""
-    from bots.terminal import spoken
-    from bots.wording import Wording
+    from bots.talk.wording import Wording
+    from bots.terminal.keyboard import spoken
 
     wording = Wording(LOCALES)
     return wording.bind(spoken(language, wording))

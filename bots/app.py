@@ -14,30 +14,31 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import config
-from bots import console, control, logs
-from bots.bench import measure, told
-from bots.folder import hold
-from bots.fronts import UP
-from bots.health import Health
-from bots.lifetimes import first, stopping
-from bots.loading import Loading
-from bots.machine import user_name
-from bots.metrics import Metrics
-from bots.plan import sentences
-from bots.remote import METHODS, RemoteChat
-from bots.terminal import Keyboard, Lines, hushed, piped, spoken, typed
-from bots.wording import Say, Wording
+from bots.host import control, logs
+from bots.host.bench import measure, told
+from bots.host.folder import hold
+from bots.host.health import Health
+from bots.host.lifetimes import first, stopping
+from bots.host.machine import user_name
+from bots.host.metrics import Metrics
+from bots.host.plan import sentences
+from bots.host.progress import Loading
+from bots.host.remote_chat import METHODS, RemoteChat
+from bots.talk.connection import UP
+from bots.talk.wording import Say, Wording
+from bots.terminal import front as terminal
+from bots.terminal.keyboard import Keyboard, Lines, hushed, piped, spoken, typed
 from config import values
 from config.personas import load_personas
 from config.settings import Settings
-from core import restoring, sqlite
-from core.chat import Chat
+from core.chat.chat import Chat
+from core.chat.people import People
 from core.engine import Engine, ScriptedEngine
 from core.errors import ConchError, EngineError, StoreError
-from core.gate import Gate
+from core.gate.gate import Gate
 from core.local.plan import Outline
-from core.people import People
-from core.store import Store
+from core.store import restoring, sqlite
+from core.store.store import Store
 
 LOCALES = Path(config.__file__).with_name("locales")
 SCRIPTED_WINDOW = 8192
@@ -193,9 +194,9 @@ async def connect_web(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
     """The page; says where it is, and on a terminal once with the access key when that is new."""
-    from bots import web, web_access, web_connections  # the server is imported only where there is a page
+    from bots.web import access, connections, server  # the server is imported only where there is a page
 
-    options = web.WebOptions(
+    options = server.WebOptions(
         settings.data_dir,
         host=settings.web.host,
         port=settings.web.port,
@@ -206,11 +207,11 @@ async def connect_web(
         characters=settings.limits.characters,
         retention_days=settings.store.retention_days,
         language=language(settings, wording),
-        bounds=web_connections.Bounds(in_all=web_connections.room(web_connections.raise_files())),
+        bounds=connections.Bounds(in_all=connections.room(connections.raise_files())),
     )
 
     report = core.health.front("web")
-    async with web.connect(
+    async with server.connect(
         core.chat,
         wording,
         options,
@@ -222,7 +223,7 @@ async def connect_web(
         report(UP)
         if front.key is not None:
             redact.hide(front.key)
-        for name, text in web_access.files(settings.data_dir).items():  # so that a backup brings them along
+        for name, text in access.files(settings.data_dir).items():  # so that a backup brings them along
             await core.store.put(f"file:{name}", text)
         if front.key is None:
             tell(say("console-listening", address=front.shown))
@@ -238,11 +239,11 @@ async def connect_discord(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
     """The bot on Discord; says by which address it is invited."""
-    from bots import discord_bot
+    from bots.discord import front
 
     chosen = settings.discord
     assert chosen.token is not None  # else nobody wants it
-    options = discord_bot.DiscordOptions(
+    options = front.DiscordOptions(
         chosen.token.get_secret_value(),
         message_content=chosen.message_content,
         channels=frozenset(map(int, chosen.channels)),
@@ -253,7 +254,7 @@ async def connect_discord(
     )
 
     report = core.health.front("discord")
-    async with discord_bot.connect(core.chat, core.store, wording, options, say=say, report=report, notify=tell):
+    async with front.connect(core.chat, core.store, wording, options, say=say, report=report, notify=tell):
         yield
 
 
@@ -262,20 +263,20 @@ async def connect_telegram(
     settings: Settings, core: Core, wording: Wording, say: Say, redact: logs.Redaction
 ) -> AsyncIterator[None]:
     """The bot on Telegram, there or on its way there."""
-    from bots import telegram_bot, telegram_front  # their library is imported only where there is a token
+    from bots.telegram import front, session  # their library is imported only where there is a token
 
     chosen = settings.telegram
     assert chosen.token is not None
-    options = telegram_bot.TelegramOptions(
+    options = session.TelegramOptions(
         chosen.token.get_secret_value(),
-        telegram_front.Look(chosen.api, drafts=chosen.drafts, rich=chosen.rich),
+        front.Look(chosen.api, drafts=chosen.drafts, rich=chosen.rich),
         webhook=chosen.webhook,
         language="" if settings.language == "auto" else settings.language,
         everything=frozenset(int(name.partition(":")[2]) for name in chosen.answer_all),
         retention_days=settings.store.retention_days,
     )
-    ground = telegram_bot.Ground(core.chat, core.store, wording, core.hooks, say, tell)
-    async with telegram_bot.connect(ground, options, core.health.front("telegram")):
+    ground = session.Ground(core.chat, core.store, wording, core.hooks, say, tell)
+    async with session.connect(ground, options, core.health.front("telegram")):
         yield
 
 
@@ -289,7 +290,7 @@ FRONTS = (
 def resumed(settings: Settings) -> tuple[str, ...]:
     """The beginnings of the conversations whose unanswered turns are taken up: those of the fronts that will be
     there, and the terminal's."""
-    return (*(front.prefix for front in FRONTS if front.wanted(settings)), console.PREFIX)
+    return (*(front.prefix for front in FRONTS if front.wanted(settings)), terminal.PREFIX)
 
 
 # conch chat, and commands beside a running Conch
@@ -311,18 +312,18 @@ def chat(settings: Settings, conversation: str = "main") -> int:
 
 
 async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, interactive: bool) -> int:
-    from bots.console_pane import Pane  # its libraries are not for conch run
+    from bots.terminal.pane import Pane  # its libraries are not for conch run
 
     logs.catch_strays(asyncio.get_running_loop())
     wording = Wording(LOCALES)
     personas = load_personas(settings)
-    options = console.Options(
+    options = terminal.Options(
         user_name(), conversation, language(settings, wording), interactive, settings.store.retention_days
     )
     screen = Pane() if interactive else Lines(sys.stdout, sys.stderr)
 
-    async def talk(talk: console.Talk) -> int:
-        front = console.Console(talk, wording, personas, screen, options)
+    async def talk(talk: terminal.Talk) -> int:
+        front = terminal.Console(talk, wording, personas, screen, options)
         keyboard.on_interrupt = front.interrupt
         return await front.run(keyboard.line)
 
@@ -333,7 +334,7 @@ async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, inter
     keyboard.on_interrupt = task.cancel
     with Loading(wording.bind(options.language), sys.stderr) as loading:
         async with (
-            open_core(settings, (console.PREFIX,), loading, open_engine) as core,
+            open_core(settings, (terminal.PREFIX,), loading, open_engine) as core,
             control.listen(settings.data_dir, methods(core)),
         ):
             await load_engine(core, loading)
@@ -402,15 +403,15 @@ async def restore(settings: Settings, file: Path) -> Path | None:
     Returns where the database is that was there before. Raises a ConchError with a sentence, mostly before anything
     has changed.
     """
-    from bots import web_access
+    from bots.web import access
 
     os.umask(0o077)
     with hold(settings.data_dir):
         before = await asyncio.to_thread(restoring.restore, file, settings.data_dir)
         async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
-            names = web_access.KEY_FILE, web_access.SECRET_FILE
+            names = access.KEY_FILE, access.SECRET_FILE
             kept = {name: text for name in names if (text := await store.get(f"file:{name}"))}
-        web_access.put_back(settings.data_dir, kept)
+        access.put_back(settings.data_dir, kept)
     return before
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from config.settings import Settings
-from core.chat import Options
+from core.chat.chat import Options
+from core.chat.people import People
 from core.engine import Sampling
 from core.limits import Limits
-from core.people import People
 
 HOUR_SECONDS = 3600.0
 

@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from bots.web_connections import MOST_FILES
+from bots.web.connections import MOST_FILES
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(file for package in ("bots", "core", "config") for file in (ROOT / package).rglob("*.py"))
@@ -24,24 +24,24 @@ NAMES = [str(file.relative_to(ROOT)) for file in FILES]
 
 MODEL = {"torch", "transformers", "accelerate", "bitsandbytes", "gguf", "safetensors"}
 """Libraries of the model: only under core/local, and never imported by importing a module."""
-FRONTS = ("web", "discord_bot", "telegram", "console")
-"""A front is the module of this name and those whose names begin with it and an underscore."""
+FRONTS = ("web", "discord", "telegram", "terminal")
+"""A front is the package of this name in bots."""
 LIBRARIES = {
-    "discord": ("bots/discord_bot*",),
-    "aiohttp": ("bots/discord_bot*",),
-    "telegram": ("bots/telegram_*",),
-    "starlette": ("bots/web*",),
-    "uvicorn": ("bots/web*",),
-    "h11": ("bots/web*",),
-    "rich": ("bots/console*", "bots/terminal.py", "bots/loading.py", "bots/app.py"),
+    "discord": ("bots/discord/*",),
+    "aiohttp": ("bots/discord/*",),
+    "telegram": ("bots/telegram/*",),
+    "starlette": ("bots/web/*",),
+    "uvicorn": ("bots/web/*",),
+    "h11": ("bots/web/*",),
+    "rich": ("bots/terminal/*", "bots/host/progress.py", "bots/app.py"),
     "typer": ("bots/__main__.py",),
     "sqlalchemy": ("core/*",),
     "pydantic": ("config/*",),
     "pydantic_settings": ("config/*",),
 }
 """Libraries that belong to a part of the house."""
-READS_SETTINGS = {"bots/app.py", "bots/__main__.py", "bots/doctor.py", "bots/plan.py"}
-KNOWS_ENGINES = {"bots/app.py", "bots/doctor.py", "bots/plan.py"}
+READS_SETTINGS = {"bots/app.py", "bots/__main__.py", "bots/host/doctor.py", "bots/host/plan.py"}
+KNOWS_ENGINES = {"bots/app.py", "bots/host/doctor.py", "bots/host/plan.py"}
 
 
 def imports(name: str) -> Iterator[str]:
@@ -55,8 +55,8 @@ def imports(name: str) -> Iterator[str]:
 
 
 def front(module: str) -> str | None:
-    """The front that a module of bots belongs to."""
-    return next((name for name in FRONTS if module == name or module.startswith(f"{name}_")), None)
+    """The front that a module belongs to."""
+    return next((name for name in FRONTS if module.startswith(f"bots.{name}.")), None)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("core/")])
@@ -85,8 +85,8 @@ def test_the_models_libraries_stay_under_core_local(name: str) -> None:
 def test_a_front_knows_no_other_front_and_what_is_shared_knows_none(name: str) -> None:
     if name in READS_SETTINGS:
         return
-    own = front(Path(name).stem)
-    others = {front(module.split(".")[1]) for module in imports(name) if module.startswith("bots.")} - {None, own}
+    own = front(name.replace("/", "."))
+    others = {front(f"{module}.") for module in imports(name)} - {None, own}
     assert others == set()
 
 
@@ -149,7 +149,11 @@ def test_every_package_is_in_the_distribution() -> None:
     packages = {str(file.parent.relative_to(ROOT)).replace("/", ".") for file in FILES if file.name == "__init__.py"}
     assert set(tables["setuptools"]["packages"]) == packages
     data = {file for p in ("bots", "config") for file in (ROOT / p).rglob("*.*") if file.suffix not in (".py", ".pyc")}
-    patterns = [f"{p}/{pattern}" for p, inside in tables["setuptools"]["package-data"].items() for pattern in inside]
+    patterns = [
+        f"{p.replace('.', '/')}/{pattern}"
+        for p, inside in tables["setuptools"]["package-data"].items()
+        for pattern in inside
+    ]
     shipped = {file for pattern in patterns for file in ROOT.glob(pattern)}
     assert data - shipped == set()
 

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bots.wording import Wording
+from bots.talk.wording import Wording
+from core.chat.people import People
 from core.limits import Limits
-from core.people import People
 from tests import third_front
-from tests.fakes import until
-from tests.houses import House, house
+from tests.support.stepped_engine import until
+from tests.support.whole_core import House, house
 
 WORDING = Wording(Path(__file__).parents[1] / "config" / "locales")
 SAY = WORDING.bind("en")

@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
 
-from bots.channel import ChannelError, Gone, RetryAfter, Unreachable
-from bots.commands import Asker, CommandOptions, Commands
-from bots.fronts import UP, Down, Report, kept_up
-from bots.pacing import Pace, Pacing, Rate
-from bots.splitting import Part, markdown_parts
-from bots.streaming import show
-from bots.view import Button
-from bots.wording import Wording, refused
-from core.chat import Chat
+from bots.talk.channel import ChannelError, Gone, RetryAfter, Unreachable
+from bots.talk.commands import Asker, CommandOptions, Commands
+from bots.talk.connection import UP, Down, Report, kept_up
+from bots.talk.pacing import Pace, Pacing, Rate
+from bots.talk.show import show
+from bots.talk.view import Button
+from bots.talk.wording import Wording, refused
+from bots.text.splitting import Part, markdown_parts
+from core.chat.chat import Chat
+from core.chat.reply import Reply
 from core.errors import Refused
-from core.reply import Reply
 
 PREFIX, CALL_SECONDS = "rooms:", 15.0
 Json = dict[str, Any]

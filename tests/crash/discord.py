@@ -17,16 +17,16 @@ from random import Random
 from typing import Any
 
 import config
-from bots.wording import Say, Wording
+from bots.talk.wording import Say, Wording
 from tests.crash.loopback_discord import ADDRESS
 from tests.crash.platforms import Wire
 from tests.crash.program import Program, free_port
 from tests.crash.records import Book, Seen, Sent, State, mark
-from tests.discord_server.interactions import ACKNOWLEDGE_SECONDS, DEFERRED, Interaction
-from tests.discord_server.model import Channel, Message
-from tests.discord_server.people import Person, answers
-from tests.discord_server.rest import Call
-from tests.discord_server.server import DiscordServer, Dropped
+from tests.servers.discord.interactions import ACKNOWLEDGE_SECONDS, DEFERRED, Interaction
+from tests.servers.discord.model import Channel, Message
+from tests.servers.discord.people import Person, answers
+from tests.servers.discord.rest import Call
+from tests.servers.discord.server import DiscordServer, Dropped
 
 SEND = ("POST", "/channels/{channel_id}/messages")
 EDIT = ("PATCH", "/channels/{channel_id}/messages/{message_id}")

@@ -16,19 +16,19 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 import bots.app
-from bots import discord_bot, discord_bot_identify
 from bots.__main__ import main
-from bots.pacing import Rate
+from bots.discord import front, identify
+from bots.talk.pacing import Rate
 from tests.crash.mutants import MUTANTS
 
 ADDRESS = "LOOPBACK_DISCORD"
-TIMING = discord_bot.Timing(rate=Rate(interval=0.2, typing=9.0), calls_per_second=200)
+TIMING = front.Timing(rate=Rate(interval=0.2, typing=9.0), calls_per_second=200)
 
 if __name__ == "__main__":
     Route.BASE = f"http://{os.environ[ADDRESS]}/api/v10"
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://{os.environ[ADDRESS]}/gateway")
-    vars(discord_bot_identify)["FREE"] = 1_000_000
-    vars(discord_bot)["connect"] = partial(discord_bot.connect, timing=TIMING)
+    vars(identify)["FREE"] = 1_000_000
+    vars(front)["connect"] = partial(front.connect, timing=TIMING)
     if sys.argv[1:]:
         vars(bots.app)["Store"] = MUTANTS[sys.argv[1]]
     sys.exit(main([]))

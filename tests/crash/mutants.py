@@ -20,7 +20,7 @@ import bots.app
 from bots.__main__ import main
 from core.limits import Spend
 from core.messages import Turn
-from core.store import NewTurn, Store
+from core.store.store import NewTurn, Store
 
 LATE_SECONDS = 2.0
 """What was said yes to in the last so many seconds is not committed yet."""

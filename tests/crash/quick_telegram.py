@@ -9,10 +9,10 @@ import asyncio
 import sys
 from typing import Any
 
-from bots import telegram_bot, telegram_front
 from bots.__main__ import main
-from bots.pacing import Rate
-from bots.telegram_calls import Rates
+from bots.talk.pacing import Rate
+from bots.telegram import front, session
+from bots.telegram.calls import Rates
 
 RATES = Rates(
     private=Rate(interval=0.03, typing=5.0, opening=True),
@@ -24,7 +24,7 @@ RATES = Rates(
 LATE_SECONDS = 0.3
 
 
-class HastyQueue(telegram_bot.UpdateQueue):
+class HastyQueue(session.UpdateQueue):
     """Takes an update when there is time, like the queue between PTB's updater and its handlers."""
 
     async def put(self, item: object) -> None:
@@ -35,7 +35,7 @@ class HastyQueue(telegram_bot.UpdateQueue):
         await super().put(item)
 
 
-class QuickLook(telegram_front.Look):
+class QuickLook(front.Look):
     """The same with these rates."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -43,7 +43,7 @@ class QuickLook(telegram_front.Look):
 
 
 if __name__ == "__main__":
-    vars(telegram_front)["Look"] = QuickLook
+    vars(front)["Look"] = QuickLook
     if sys.argv[1:] == ["hasty"]:
-        vars(telegram_bot)["UpdateQueue"] = HastyQueue
+        vars(session)["UpdateQueue"] = HastyQueue
     sys.exit(main([]))

@@ -14,14 +14,14 @@ from random import Random
 from typing import Any
 
 import config
-from bots.wording import Say, Wording
-from tests.botapi.floods import Rules
-from tests.botapi.methods import TOKEN
-from tests.botapi.server import Server, bot_api
-from tests.botapi.world import BOT, Json, Person, Room, World
+from bots.talk.wording import Say, Wording
 from tests.crash.platforms import Wire
 from tests.crash.program import Program, free_port
 from tests.crash.records import Book, Seen, Sent, State, mark
+from tests.servers.telegram.floods import Rules
+from tests.servers.telegram.methods import TOKEN
+from tests.servers.telegram.server import Server, bot_api
+from tests.servers.telegram.world import BOT, Json, Person, Room, World
 
 NO_FLOOD = Rules(per_second=1e6, burst=1e6, per_minute=10**6, over_all=10**6)
 MOMENTS = ("delivered", "last edit", "offset moved", "placeholder", "last edit made", "part", "placeholder", "edit")

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 import config
-from bots.wording import Wording
+from bots.talk.wording import Wording
 from tests.crash.program import Program
 from tests.crash.records import Book, Seen, Sent, State
 

@@ -1,0 +1,1 @@
+"""What whoever hosts Conch uses: the doctor, the plan, the log, the figures, the control socket."""

@@ -1,0 +1,1 @@
+"""The Telegram front: python-telegram-bot's updates in, questions and answers through the core."""

@@ -1,0 +1,1 @@
+"""The front in a terminal: ``conch chat``."""

@@ -1,0 +1,1 @@
+"""Questions and their answers: the one object that fronts talk to, and what it is made of."""

@@ -1,0 +1,442 @@
+"""The rule of accepting, under a conversation's lock: known event, this person, limits, a place in line, one commit.
+
+The lock is taken in the order of the calls, before anything is awaited; and what has begun goes to its end whether or
+not its caller is still there. Nothing that is refused is stored, and what fails after joining the line leaves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from random import Random
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from core.chat.answering import Answering, Observe
+from core.chat.people import People
+from core.chat.personas import Voices
+from core.chat.reply import Reply
+from core.chat.requests import Again, Ask, Options, Target, holds, title
+from core.errors import (
+    Draining,
+    Expired,
+    NotFound,
+    NothingToContinue,
+    NotYours,
+    Refused,
+    ShuttingDown,
+    StillAnswering,
+    TooLong,
+)
+from core.gate.gate import Gate
+from core.limits import Limits, Spend
+from core.messages import Conversation, Kind, Turn
+from core.store.store import NewTurn, Store
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+CUT_OFF_KEPT = 1000
+OUTAGE_SECONDS = 30.0
+"""An event older than this comes from an outage's backlog: it may go ``Options.backlog`` past the bound."""
+
+
+TOO_LONG_IN_ALL = "too_long_in_all"
+"""How a question ends whose messages are too long together: the key of a sentence."""
+
+
+class Accepting:
+    """Accepts questions one at a time per conversation, and hands each to the task that answers it."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        store: Store,
+        answering: Answering,
+        *,
+        voices: Voices,
+        limits: Limits,
+        people: People,
+        options: Options,
+        observe: Observe,
+        changed: Callable[[str, str], None],
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self.closed = False
+        self.refusing = False
+        """Nothing new is accepted for the time being: an owner wants it so."""
+        self._gate, self._store, self._answering = gate, store, answering
+        self._voices, self._limits, self._people, self._options = voices, limits, people, options
+        self._observe, self._changed, self._clock, self._random = observe, changed, clock, random
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._cut_off: dict[str, tuple[float, Refused]] = {}
+
+    async def ask(self, ask: Ask) -> Reply:
+        """A new question. Raises Refused."""
+        return await self._whole(self._ask(ask))
+
+    async def again(self, again: Again) -> Reply:
+        """A turn made from another. Raises Refused."""
+        return await self._whole(self._again(again))
+
+    async def close(self, timeout: float) -> None:
+        """Accept nothing more; returns when every accept that had begun has its task."""
+        self.closed = True
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=timeout)
+
+    @asynccontextmanager
+    async def lock(self, conversation: str) -> AsyncIterator[None]:
+        """The conversation's lock: first come, first served; dropped when nobody holds or wants it."""
+        lock = self._locks.get(conversation)
+        if lock is None:
+            lock = self._locks[conversation] = asyncio.Lock()
+        async with lock:
+            yield
+
+    async def turn(self, target: Target, user: str | None = None) -> Turn:
+        """The turn, which must be ``user``'s if one is named. Raises NotFound, NotYours.
+
+        An event names the question as it reads now, with its newest answer: the last edit of it, the last regenerate.
+        A message of an answer names the turn that is shown in it.
+        """
+        turn = await (self._store.turn(target) if isinstance(target, int) else self._newest(target))
+        if turn is None:
+            raise NotFound
+        if user is not None and turn.user != user:
+            raise NotYours
+        return turn
+
+    async def conversation(self, key: str, user: str) -> Conversation | None:
+        """The conversation, None where there is none yet. Raises NotYours."""
+        kept = await self._store.conversation(key)
+        if kept is not None and kept.owner != user:
+            raise NotYours
+        return kept
+
+    async def reply(self, turn: Turn) -> Reply:
+        """The Reply of a turn: the one that is followed already, or one drawn from the store."""
+        replies = self._answering.replies
+        if turn.id not in replies and turn.finish_reason is None:  # it may have ended since it was read
+            turn = await self._store.turn(turn.id) or turn
+        if turn.id in replies and not turn.deleted:
+            return replies[turn.id]
+        reply = replies[turn.id] = Reply(turn, self._store, self._answering.cancel)
+        if turn.finish_reason is None:  # nobody answers it in this life
+            reply.close()
+        return reply
+
+    async def family(self, turn: Turn) -> list[Turn]:
+        """A question in all its words with all its answers: made again, edited, continued. The first first."""
+        while turn.source is not None and turn.kind in ("regenerate", "edit"):
+            turn = await self.turn(turn.source)
+        found = [turn]
+        for one in found:
+            found += await self._store.made_from(one.id)
+        return found
+
+    def may_act(self, turn: Turn, user: str, moderates: str) -> bool:
+        """May ``user`` stop this answer or ask for another one? It is theirs, or can be read in the chat that they
+        moderate, or they own Conch. Nobody may of a forgotten one."""
+        if turn.user == user:
+            return True
+        return bool(turn.user) and (self._people.owns(user) or (bool(turn.scope) and turn.scope == moderates))
+
+    def too_old(self, asked: float) -> bool:
+        """Is an event of that time too old to be answered?"""
+        return bool(self._options.max_age) and self._clock() - asked > self._options.max_age
+
+    async def _ask(self, ask: Ask) -> Reply:
+        try:
+            return await self._ask_in_turn(ask)
+        except Refused as refusal:
+            if ask.more_until is not None and not ask.only_more:
+                if len(self._cut_off) > CUT_OFF_KEPT:
+                    self._cut_off.clear()
+                self._cut_off[ask.conversation] = ask.more_until, refusal
+            raise
+
+    def _refuse_rest(self, ask: Ask) -> None:
+        """Of a question whose first message was refused, the others are: nobody wants an answer to its end alone."""
+        until, refusal = self._cut_off.pop(ask.conversation, (-math.inf, None))
+        if refusal is not None and self._asked(ask.at) <= until:
+            raise refusal
+
+    async def _ask_in_turn(self, ask: Ask) -> Reply:
+        async with self.lock(ask.conversation):
+            seen = await self._store.glance(ask.event, ask.conversation, ask.user, self._asked(ask.at))
+            if seen.known is not None:
+                return await self._taken(seen.known, ask.user)
+            if seen.unfinished is not None and _goes_on(seen.unfinished, ask):
+                return await self._append(seen.unfinished, ask)
+            if ask.only_more:
+                raise NotFound
+            self._refuse_rest(ask)
+            self._may(ask.user, ask.places, ask.at)
+            self._limits.check_length(ask.text, alone=not ask.quote and not ask.attachments)
+            kept = seen.conversation
+            if kept is not None and kept.owner != ask.user:
+                raise NotYours
+            above = None if ask.parent is None else await self.turn(ask.parent)
+            if above is not None and above.user != ask.user and not (ask.scope and above.scope == ask.scope):
+                raise NotYours
+            if ask.persona is not None and ask.persona not in self._voices.personas:
+                raise NotFound
+            persona = ask.persona or (kept.persona if kept is not None else self._options.persona)
+            new = NewTurn(
+                conversation=ask.conversation,
+                user=ask.user,
+                event=ask.event,
+                kind="send",
+                prompt=ask.text,
+                persona=ask.persona,
+                default_persona=self._options.persona,
+                language=seen.language or ask.language or self._options.language,
+                seed=self._seed(),
+                max_tokens=self._voices.max_tokens(persona),
+                asked=self._asked(ask.at),
+                place=ask.place,
+                parent=above.id if above is not None else "head",
+                scope=ask.scope,
+                title=ask.title or title(ask.text or ask.quote or ask.attachments[0].name),
+                quote=ask.quote,
+                attachments=tuple(ask.attachments),
+                more_until=ask.more_until,
+            )
+            return await self._accept(new, places=ask.places)
+
+    async def _append(self, turn: Turn, ask: Ask) -> Reply:
+        """One more message of a question, also where a shutdown has begun: it must not stay cut in two.
+
+        If its turn has come already, the whole is answered instead, in the same messages. Raises TooLong, and then the
+        question is not answered at all.
+        """
+        text, live = turn.prompt + ask.text, self._answering.live.get(turn.id)
+        try:
+            self._limits.check_length(text)
+            if turn.cause == TOO_LONG_IN_ALL:
+                raise TooLong(self._limits.characters)
+        except TooLong:
+            await self._store.append(turn.id, ask.event, "", ask.more_until)
+            if live is not None:
+                await self._answering.cancel(live, TOO_LONG_IN_ALL, "error")
+            raise
+        if live is not None and await self._answering.append(live, ask.event, ask.text, ask.more_until):
+            self._changed(turn.user, turn.conversation)
+            return live
+        parts = (*(turn.parts or (len(turn.prompt),)), len(ask.text))
+        new = self._remade(turn, "edit", ask.event, self._asked(ask.at), text, parts)
+        new, shown = replace(new, more_until=ask.more_until), self._answering.replies.get(turn.id)
+        return await self._accept(new, instead_of=live, shown=shown, places=ask.places)
+
+    async def _again(self, again: Again) -> Reply:
+        first = await self._of(again)
+        async with self.lock(first.conversation):
+            if known := await self._known(again.event, first.user):
+                return known
+            old = await self._of(again)  # another edit by the same event may have come before
+            if old.deleted:
+                raise NotFound
+            live = self._answering.live.get(old.id)
+            text, parts = await self._reworded(old, again)
+            if again.kind == "edit" and text == old.prompt:
+                return await self.reply(old)
+            if again.kind != "edit" and live is not None:
+                raise StillAnswering
+            if again.kind == "proceed" and (not old.reply or old.finish_reason not in ("length", "abort")):
+                raise NothingToContinue
+            self._may(again.user, again.places, again.at)
+            if again.kind == "edit":
+                self._limits.check_length(text, alone=not old.quote and not old.attachments)
+            new = replace(
+                self._remade(old, again.kind, again.event, self._asked(again.at), text, parts),
+                place=old.place if again.place is None else again.place,
+                parent=old.id if again.kind == "proceed" else old.parent,
+                take_over=again.take_over,
+                move_head=again.branch or await self._is_newest(old),
+                payer=again.user if again.user != old.user else None,
+            )
+            shown = self._answering.replies.get(old.id) if again.take_over else None
+            instead_of = live if again.kind == "edit" else None
+            return await self._accept(new, instead_of, shown, places=again.places)
+
+    async def _of(self, again: Again) -> Turn:
+        """The turn that it is about. Another's answer may be acted on, never their words. Raises NotFound, NotYours."""
+        found = await self.turn(again.target)
+        if found.user != again.user and again.kind == "edit":
+            raise NotYours
+        if not self.may_act(found, again.user, again.moderates):
+            raise NotYours
+        return found
+
+    async def _reworded(self, old: Turn, again: Again) -> tuple[str, tuple[int, ...]]:
+        """The question's new words, and the lengths of its messages: of several, an edit changes one."""
+        if again.kind == "proceed":
+            return "", ()
+        if again.text is None or not old.parts or isinstance(again.target, int):
+            return old.prompt if again.text is None else again.text, old.parts if again.text is None else ()
+        number, ends = await self._store.part(again.target), [0, *accumulate(old.parts)]
+        parts = [old.prompt[start:end] for start, end in pairwise(ends)]
+        parts[number] = again.text
+        return "".join(parts), tuple(map(len, parts))
+
+    def _remade(
+        self, old: Turn, kind: Kind, event: str, asked: float, text: str, parts: tuple[int, ...] = ()
+    ) -> NewTurn:
+        """A turn made from another, in its messages and as the conversation's newest."""
+        continues = kind == "proceed"
+        return NewTurn(
+            conversation=old.conversation,
+            user=old.user,
+            event=event,
+            kind=kind,
+            prompt=text,
+            persona=old.persona,
+            default_persona=self._options.persona,
+            language=old.language,
+            seed=self._seed(),
+            max_tokens=self._voices.max_tokens(old.persona),
+            asked=asked,
+            place=old.place,
+            parent=old.parent,
+            source=old.id,
+            take_over=True,
+            scope=old.scope,
+            quote="" if continues else old.quote,
+            attachments=() if continues else old.attachments,
+            parts=parts,
+        )
+
+    async def _accept(
+        self,
+        new: NewTurn,
+        instead_of: Reply | None = None,
+        shown: Reply | None = None,
+        *,
+        places: Sequence[str] = (),
+    ) -> Reply:
+        """Join the line, then one durable commit, then the task. ``shown``: who still fills the messages taken over.
+        The place in line and the limits are those of whoever pays; ``places`` are theirs.
+
+        An edited question stands in for the one it replaces, which waits or runs until the commit: it needs no place
+        of its own before that, and cannot find the line full.
+        """
+        ticket, held, payer = None, holds(new), new.payer or new.user
+        if instead_of is None:
+            extra = self._options.backlog if self._clock() - new.asked > OUTAGE_SECONDS else 0
+            ticket = self._gate.join(payer, new.conversation, new.max_tokens, extra=extra, held=held)
+        try:
+            turn, fresh = await self._store.accept(new, self._check(new, payer, places))
+        except BaseException:
+            if ticket is not None:
+                ticket.leave()
+            raise
+        if not fresh:
+            if ticket is not None:
+                ticket.leave()
+            return await self._taken(turn, new.user)
+        self._observe("accepted", 1, new.kind)
+        if ticket is None:
+            waiting = self._answering.waiting(instead_of) if instead_of is not None else None
+            ticket = self._gate.join(
+                payer, new.conversation, new.max_tokens, past_bounds=True, instead_of=waiting, held=held
+            )
+        reply = self._answering.start(turn, ticket)
+        self._changed(turn.user, turn.conversation)
+        if shown is not None:
+            shown.successor = reply
+        if instead_of is not None:
+            await self._answering.cancel(instead_of, "edited")
+        return reply
+
+    def _check(self, new: NewTurn, payer: str, places: Sequence[str]) -> Callable[[Sequence[Spend]], None] | None:
+        """The limits of whoever pays, for the store to ask inside the accepting transaction."""
+        if self._people.exempt(payer):
+            return None
+        limits = self._limits.of((payer, *places))
+        return lambda spends: limits.check(spends, new.asked, new.max_tokens)
+
+    def _may(self, user: str, places: Sequence[str], at: float | None) -> None:
+        """Raises the refusals that need no look into the store."""
+        if self.closed:
+            raise ShuttingDown
+        if self.refusing:
+            raise Draining
+        self._people.check(user, places)
+        if at is not None and self.too_old(at):
+            raise Expired
+
+    def _asked(self, at: float | None) -> float:
+        """The event's own time, never in the future."""
+        now = self._clock()
+        return now if at is None else min(at, now)
+
+    def _seed(self) -> int:
+        return self._random.randrange(2**31)
+
+    async def _known(self, event: str, user: str) -> Reply | None:
+        turn = await self._store.find(event)
+        return None if turn is None else await self._taken(turn, user)
+
+    async def _taken(self, turn: Turn, user: str) -> Reply:
+        """The Reply of an event that was taken before. Raises NotYours."""
+        if turn.user != user and not turn.deleted:
+            raise NotYours
+        return await self.reply(turn)
+
+    async def _newest(self, event: str) -> Turn | None:
+        turn = await self._store.find(event)
+        while turn is not None and event not in turn.refs:
+            made = [one for one in await self._store.made_from(turn.id) if not one.deleted]
+            edits = [one for one in made if one.kind == "edit"]
+            newer = edits or [one for one in made if one.kind == "regenerate"]
+            if not newer:
+                break
+            turn = newer[-1]
+        return turn
+
+    async def _is_newest(self, turn: Turn) -> bool:
+        """Is this the conversation's newest turn, but for continuations of its answer?"""
+        kept = await self._store.conversation(turn.conversation)
+        head = kept.head if kept is not None else None
+        while head is not None and head != turn.id:
+            above = await self.turn(head)
+            if above.asks and not above.deleted:
+                return False
+            head = above.parent
+        return head is not None
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run to the end even if the caller goes away: a commit once begun still gets its task."""
+        task = asyncio.create_task(self._counted(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_hear)
+            raise
+
+    async def _counted(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        except Refused as refusal:
+            self._observe("refused", 1, refusal.cause)
+            raise
+
+
+def _goes_on(turn: Turn, ask: Ask) -> bool:
+    """Is it more of that question? A file, or words of somebody else, are a question of their own."""
+    return turn.user == ask.user and bool(ask.text) and not ask.attachments and ask.quote in ("", turn.quote)
+
+
+def _hear(task: asyncio.Task[Any]) -> None:
+    """The caller has gone; a refusal has nobody to go to, anything else is worth a line."""
+    if not task.cancelled() and (failure := task.exception()) and not isinstance(failure, Refused):
+        log.error("an accept whose caller had gone failed", exc_info=failure)
