@@ -13,10 +13,12 @@ import discord
 from bots.discord.channel import Link
 from bots.discord.names import name_of
 from bots.talk.channel import ChannelError, Gone, RetryAfter
+from bots.talk.files import Unreadable, attachment
 from bots.talk.notices import Notices
 from bots.talk.wording import Say, Wording
 from core.chat.chat import Chat
 from core.chat.reply import Reply
+from core.messages import Attachment
 
 log = logging.getLogger(__name__)
 TRIES = 3
@@ -109,3 +111,14 @@ def scope(guild: discord.Guild | None, channel: Any) -> str:
     if isinstance(channel, discord.Thread) and not channel.is_private():
         return name_of(channel.parent_id)
     return name_of(channel.id)
+
+
+def readable(files: Iterable[discord.Attachment]) -> tuple[tuple[Attachment, ...], str | None]:
+    """Those that can be part of a question, and why not the others: the key of a sentence."""
+    taken, cause = [], None
+    for file in files:
+        try:
+            taken.append(attachment(file.filename, file.url, file.content_type, file.size))
+        except Unreadable as unreadable:
+            cause = unreadable.cause
+    return tuple(taken), cause

@@ -19,10 +19,8 @@ from bots.discord.buttons import dynamic_button, dynamic_choice
 from bots.discord.calls import CALL_SECONDS, Calls
 from bots.discord.catching_up import Marks, Seen, said_since
 from bots.discord.channel import CALLS_PER_SECOND, RATE, Link, MessageChannel
-from bots.discord.client import IDENTIFY_SECONDS, ConchClient, ShardedClient, TooManySessions
+from bots.discord.client import IDENTIFY_SECONDS, ConchClient, Identifies, ShardedClient, TooManySessions
 from bots.discord.context import Desk, DiscordOptions
-from bots.discord.files import Files
-from bots.discord.identify import Identifies
 from bots.discord.interactions import Interactions
 from bots.discord.messages import Messages
 from bots.discord.names import PREFIX, Names, Place, name_of
@@ -42,6 +40,7 @@ from bots.talk.connection import (
     Report,
     kept_up,
 )
+from bots.talk.files import Files
 from bots.talk.pacing import Pacing, Rate
 from bots.talk.show import MAX_PARTS, show
 from bots.talk.wording import Say, Wording

@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 import discord
 
 from bots.discord.buttons import choices_of
-from bots.discord.context import Desk, places, scope, words
-from bots.discord.files import readable
+from bots.discord.context import Desk, places, readable, scope, words
 from bots.discord.names import PREFIX, Place, conversation_of, name_of
 from bots.talk.channel import ChannelError
 from bots.talk.commands import Asker, Commands

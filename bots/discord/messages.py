@@ -12,8 +12,7 @@ from weakref import WeakValueDictionary
 import discord
 
 from bots.discord.catching_up import Seen
-from bots.discord.context import Desk, places, scope, words
-from bots.discord.files import readable
+from bots.discord.context import Desk, places, readable, scope, words
 from bots.discord.names import Place, conversation_of, name_of
 from bots.talk.channel import ChannelError
 from bots.talk.wording import refused

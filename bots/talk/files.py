@@ -6,14 +6,20 @@ import asyncio
 import codecs
 import re
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 import httpx
 
 from bots.talk.channel import ChannelError, RetryAfter, Unreachable
+from core.chat.chat import Chat
+from core.chat.reply import Reply
+from core.messages import Attachment
 
 LIMIT = 64 * 1024
 """Bytes of a file up to which it is read."""
 TRIES = 6
+FETCH_SECONDS = 15.0
+"""For each step of fetching a file."""
 FIRST_BACK_OFF = 0.25
 """Seconds before a file is fetched again: doubled each time."""
 _BINARY = re.compile(
@@ -31,6 +37,17 @@ class Unreadable(Exception):
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
         self.cause = cause
+
+
+def attachment(name: str, source: str, kind: str | None, size: int | None) -> Attachment:
+    """A file that is part of a question, to be fetched from ``source``; ``kind`` is its media type, ``size`` in bytes.
+
+    Raises Unreadable for what is no text, as far as the platform tells before it is fetched.
+    """
+    if not may_be_text(kind):
+        raise Unreadable("kind_unknown")
+    check_size(size)
+    return Attachment(name, source)
 
 
 def may_be_text(kind: str | None) -> bool:
@@ -94,3 +111,27 @@ def text_of(data: bytes) -> str:
     if _CONTROLS.search(text):
         raise Unreadable("file_not_text")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class Files:
+    """Fetches what questions wait for, once each."""
+
+    def __init__(self, chat: Chat, hosts: Collection[str]) -> None:
+        self._chat, self._hosts = chat, hosts
+        self._fetching: set[int] = set()
+
+    async def fetch(self, reply: Reply) -> None:
+        """The texts of a question's files; where one cannot be had, the question ends with the reason."""
+        turn = reply.turn
+        if not turn.incomplete or turn.id in self._fetching:
+            return
+        self._fetching.add(turn.id)
+        try:
+            async with httpx.AsyncClient(timeout=FETCH_SECONDS, trust_env=False) as client:
+                wanted = [file.source for file in turn.attachments if file.text is None]
+                texts = [await text_from(partial(fetch, client, source, self._hosts)) for source in wanted]
+            await self._chat.attach(turn.id, texts)
+        except Unreadable as unreadable:
+            await self._chat.fail(turn.id, unreadable.cause)
+        finally:
+            self._fetching.discard(turn.id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from telegram import Message, MessageEntity, User
 from telegram.constants import ChatType
 
-from bots.talk.files import Unreadable, check_size, may_be_text
+from bots.talk.files import Unreadable, attachment
 from bots.text.characters import units
 from core.messages import Attachment
 
@@ -106,10 +106,8 @@ def files_of(message: Message) -> tuple[Attachment, ...]:
         if message.effective_attachment is not None or message.story is not None:
             raise Unreadable("kind_unknown")
         return ()
-    if not may_be_text(document.mime_type):
-        raise Unreadable("kind_unknown")
-    check_size(document.file_size)
-    return (Attachment(document.file_name or "file.txt", document.file_id),)
+    name = document.file_name or "file.txt"
+    return (attachment(name, document.file_id, document.mime_type, document.file_size),)
 
 
 def _marks(message: Message) -> tuple[MessageEntity, ...]:

@@ -17,7 +17,7 @@ from discord.http import Route
 
 import bots.app
 from bots.__main__ import main
-from bots.discord import front, identify
+from bots.discord import client, front
 from bots.talk.pacing import Rate
 from tests.crash.mutants import MUTANTS
 
@@ -27,7 +27,7 @@ TIMING = front.Timing(rate=Rate(interval=0.2, typing=9.0), calls_per_second=200)
 if __name__ == "__main__":
     Route.BASE = f"http://{os.environ[ADDRESS]}/api/v10"
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://{os.environ[ADDRESS]}/gateway")
-    vars(identify)["FREE"] = 1_000_000
+    vars(client)["FREE"] = 1_000_000
     vars(front)["connect"] = partial(front.connect, timing=TIMING)
     if sys.argv[1:]:
         vars(bots.app)["Store"] = MUTANTS[sys.argv[1]]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bots.discord.client import DAY, FREE, MOST, Identifies
 from bots.discord.front import ENDS
-from bots.discord.identify import DAY, FREE, MOST, Identifies
 from core.errors import ConchError
 from tests.servers.discord.gateway import Line
 from tests.servers.discord.people import answers
