@@ -115,6 +115,7 @@ def doctor() -> int:
     from bots.host import control
     from bots.host.doctor import Finding, examine, installation, report
     from bots.host.folder import holder
+    from bots.talk.commands import NotRunning
     from config.personas import load_personas
     from config.settings import load
 
@@ -133,7 +134,7 @@ def doctor() -> int:
         except ConchError as error:
             findings.append(Finding("bad", "doctor-personas-bad", {"why": str(error)}))
     pid, fronts = None, {}
-    with suppress(control.NotRunning, control.Failed):  # a Conch of somebody else's tells us nothing
+    with suppress(NotRunning, control.Failed):  # a Conch of somebody else's tells us nothing
         fronts = asyncio.run(control.call(settings.data_dir, "health"))["fronts"]
         pid = holder(settings.data_dir)
     return report([*findings, *examine(settings, os.environ, pid, fronts)], say)
@@ -157,8 +158,8 @@ def config() -> int:
 
 
 def key() -> int:
-    from bots.host.machine import is_loopback
     from bots.web.access import kept_key, needs_key
+    from bots.web.addresses import is_loopback
     from config.settings import load
 
     settings = load()
@@ -295,7 +296,7 @@ def _settings_of(user: str) -> tuple[Settings, Say]:
 
 def _page(settings: Settings) -> str:
     """The page's address, as `conch run` tells it too."""
-    from bots.host.machine import page_address
+    from bots.web.addresses import page_address
 
     web = settings.web
     return page_address(web.host, web.port, web.hosts, proxied=bool(web.trusted_proxies))

@@ -24,6 +24,7 @@ from bots.host.metrics import Metrics
 from bots.host.plan import sentences
 from bots.host.progress import Loading
 from bots.host.remote_chat import METHODS, RemoteChat
+from bots.talk.commands import NotRunning
 from bots.talk.connection import UP
 from bots.talk.wording import Say, Wording
 from bots.terminal import front as terminal
@@ -356,7 +357,7 @@ async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
         arguments["file"] = absolute(arguments["file"])
     try:
         return await control.call(settings.data_dir, method, **arguments)
-    except control.NotRunning:
+    except NotRunning:
         pass
     if _never_used(settings.data_dir):
         raise StoreError(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,32 @@ NAMES = [str(file.relative_to(ROOT)) for file in FILES]
 
 MODEL = {"torch", "transformers", "accelerate", "bitsandbytes", "gguf", "safetensors"}
 """Libraries of the model: only under core/local, and never imported by importing a module."""
-FRONTS = ("web", "discord", "telegram", "terminal")
-"""A front is the package of this name in bots."""
+FRONTS = {"bots.discord", "bots.telegram", "bots.web", "bots.terminal"}
+BELOW: dict[str, set[str]] = {
+    "core": set(),
+    "core.store": {"core"},
+    "core.gate": {"core"},
+    "core.local": {"core"},
+    "core.chat": {"core", "core.store", "core.gate"},
+    "config": {"core", "core.chat"},
+    "bots.text": set(),
+    "bots.talk": {"core", "core.chat", "bots.text"},
+    "bots.discord": {"core", "core.chat", "bots.text", "bots.talk"},
+    "bots.telegram": {"core", "core.chat", "core.store", "bots.text", "bots.talk"},
+    "bots.web": {"core", "core.chat", "bots.text", "bots.talk"},
+    "bots.terminal": {"core", "bots.talk"},
+    "bots.host": {
+        *("core", "core.chat", "core.gate", "core.local", "core.store", "config"),
+        *("bots.talk", "bots.discord", "bots.terminal"),
+    },
+    "bots": {
+        *("core", "core.chat", "core.gate", "core.local", "core.store", "config"),
+        *("bots.talk", "bots.discord", "bots.telegram", "bots.web", "bots.terminal", "bots.host"),
+    },
+}
+"""The wings from the ground up, each with those that it imports from: an arrow that is not here is not to be made
+without a thought, and none may lead up. A module that lies in no wing's folder belongs to its package: the ground floor
+of core, the command line and the composition root of bots."""
 LIBRARIES = {
     "discord": ("bots/discord/*",),
     "aiohttp": ("bots/discord/*",),
@@ -54,9 +79,58 @@ def imports(name: str) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def front(module: str) -> str | None:
-    """The front that a module belongs to."""
-    return next((name for name in FRONTS if module.startswith(f"bots.{name}.")), None)
+def module_of(name: str) -> str:
+    """The dotted name of a file."""
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+MODULES = {module_of(name): set(imports(name)) for name in NAMES}
+
+
+def wing(module: str) -> str:
+    """The wing that a module lies in: the longest name in the table that it begins with."""
+    return max((name for name in BELOW if f"{module}.".startswith(f"{name}.")), key=len)
+
+
+def own(imported: str) -> str | None:
+    """The module of the house that is meant by ``package.module`` or ``package.module.name``, if it is one."""
+    return next((name for name in (imported, imported.rpartition(".")[0]) if name in MODULES), None)
+
+
+def arrows() -> dict[tuple[str, str], set[str]]:
+    """What each wing imports from another, as sentences."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for module, imported in MODULES.items():
+        for target in {own(name) for name in imported} - {None}:
+            if wing(module) != wing(target):
+                found.setdefault((wing(module), wing(target)), set()).add(f"{module} imports {target}")
+    return found
+
+
+def test_wings_import_only_what_the_table_says_is_below_them() -> None:
+    made = arrows()
+    assert {arrow: why for arrow, why in made.items() if arrow[1] not in BELOW[arrow[0]]} == {}
+    assert {(above, below) for above in BELOW for below in BELOW[above]} - made.keys() == set()
+
+
+def test_the_table_leads_only_downwards() -> None:
+    built: set[str] = set()
+    for name, below in BELOW.items():
+        assert below <= built, f"{name} imports from above"
+        built.add(name)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module: {own(name) for name in imported} - {None, module} for module, imported in MODULES.items()}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_an_arrow_that_is_added_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODULES, "core.gate.gate", {*MODULES["core.gate.gate"], "core.chat.chat.Chat"})
+    with pytest.raises(AssertionError, match=r"core.gate.gate imports core.chat.chat"):
+        test_wings_import_only_what_the_table_says_is_below_them()
+    with pytest.raises(CycleError):
+        test_no_modules_import_each_other_in_a_circle()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("core/")])
@@ -85,9 +159,9 @@ def test_the_models_libraries_stay_under_core_local(name: str) -> None:
 def test_a_front_knows_no_other_front_and_what_is_shared_knows_none(name: str) -> None:
     if name in READS_SETTINGS:
         return
-    own = front(name.replace("/", "."))
-    others = {front(f"{module}.") for module in imports(name)} - {None, own}
-    assert others == set()
+    here = wing(module_of(name))
+    there = {wing(module) for module in map(own, imports(name)) if module is not None}
+    assert there & FRONTS - {here} == set()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("bots/")])

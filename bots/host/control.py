@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from bots.host.folder import unusable
+from bots.talk.commands import NotRunning
 from core.chat.reply import Reply
 from core.errors import ConchError, Refused, StoreError
 from core.events import Delta, Finished, Queued
@@ -41,10 +42,6 @@ LONGEST_ANSWER = 1024 * 1024 * 1024
 """One line of an answer: a person's whole export is one."""
 
 Method = Callable[..., Awaitable[object]]
-
-
-class NotRunning(ConchError):
-    """No Conch answers at this data folder."""
 
 
 class RefusedThere(Refused):

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from bots.talk.view import File
 from bots.talk.wording import Say, Wording
-from core.errors import NotFound, Refused
+from core.errors import ConchError, NotFound, Refused
 from core.events import Delta, Finished, Queued
 from core.messages import Persona, Turn
 
@@ -60,6 +60,10 @@ class Figures(Protocol):
     def persona(self) -> str: ...
     @property
     def weak(self) -> Sequence[str]: ...
+
+
+class NotRunning(ConchError):
+    """The Chat is another process's, and that is not there any more."""
 
 
 class Talk(Protocol[A_co]):

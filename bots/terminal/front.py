@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bots.host.control import NotRunning
 from bots.talk import commands
-from bots.talk.commands import Answer
+from bots.talk.commands import Answer, NotRunning
 from bots.talk.wording import Say, Wording, ended, queued, refused
 from bots.terminal.keyboard import Interrupted, Screen
 from core.errors import ConchError, NotFound, Refused

@@ -25,9 +25,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from bots.host.machine import outgoing_address, page_address
 from bots.talk.wording import Say, Wording, refused
 from bots.web.access import Cookies, Proxies, make_key, needs_key
+from bots.web.addresses import outgoing_address, page_address
 from bots.web.api import Api
 from bots.web.assets import Assets
 from bots.web.connections import ACCEPTED_AT_ONCE, Bounds, Connections, protocol

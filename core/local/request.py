@@ -1,4 +1,4 @@
-"""One request to the model's thread: what to compute, how to choose, where its events go. No torch here."""
+"""One request to the model's thread: what to compute, how to choose, where its events go, and what a step gives it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class Request:
     sampling: Sampling
     cancelled: bool = False
     events: Queue[Started | Delta | Finished] = field(default_factory=Queue)
+
+
+News = list[tuple[Request, list[Started | Delta | Finished]]]
+"""What one step gives, by request."""
 
 
 def check(sampling: Sampling) -> None:

@@ -17,11 +17,10 @@ from core.events import Delta, Finished, Started
 from core.local.failure import first_line, out_of_memory
 from core.local.loading import Loaded
 from core.local.lookup import LONGEST
-from core.local.request import Request
+from core.local.request import News, Request
 from core.local.running import Running
 from core.local.sampling import choose
 from core.local.schedule import Segment, common, shares
-from core.local.worker import News
 
 log = logging.getLogger(__name__)
 

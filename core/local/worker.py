@@ -17,10 +17,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import EngineError
-from core.events import Delta, Finished, Started
 from core.local.failure import death
 from core.local.options import LocalOptions, Progress, Stopped
-from core.local.request import Request
+from core.local.request import News, Request
 
 if TYPE_CHECKING:
     from core.local.loading import Loaded
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Load = Callable[[LocalOptions, Progress], "Loaded"]
-News = list[tuple[Request, list[Started | Delta | Finished]]]
-"""What one step gives, by request."""
 
 
 class Listener(Protocol):

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from bots.host import control
-from bots.host.control import Failed, NotRunning, RefusedThere
+from bots.host.control import Failed, RefusedThere
 from bots.host.folder import Held, hold
 from bots.host.remote_chat import METHODS, RemoteChat
+from bots.talk.commands import NotRunning
 from core.errors import NotFound, StoreError, TooFast
 from core.events import Delta, Finished, Queued
 from tests.support.stepped_engine import until

@@ -291,25 +291,3 @@ def test_the_scripted_engine_needs_neither_gpu_nor_model() -> None:
     assert "doctor-model-scripted" in keys
     assert not any(key.startswith("doctor-gpu") for key in keys)
     assert "bad" not in {finding.mark for finding in findings if not finding.key.startswith("doctor-packages")}
-
-
-@pytest.mark.parametrize(
-    ("host", "alone"),
-    [
-        ("127.0.0.1", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("192.0.2.7", False),
-        ("x.invalid", False),
-    ],
-)
-def test_a_loopback_address_is_told_from_others(host: str, alone: bool) -> None:
-    assert machine.is_loopback(host) is alone
-
-
-def test_an_address_for_everywhere_is_shown_as_one_that_can_be_reached() -> None:
-    assert machine.outgoing_address("192.0.2.7") == "192.0.2.7"
-    assert machine.outgoing_address("chat.example.org") == "chat.example.org"
-    assert machine.outgoing_address("0.0.0.0") != "0.0.0.0"
-    assert machine.outgoing_address("::") != "::"
