@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.engine import Sampling
 from core.events import Delta, Finished
+from tests.examples import examples
 from tests.steps import GREEDY, Bench, Lacking, prompt, watching
 from tests.tiny import Kind, generated, tiny
 
@@ -48,7 +49,7 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize("kind", ["llama", "window"])
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.integers(2, 90), st.integers(1, 30), st.integers(0, 4)), min_size=1, max_size=7

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.steps import Lacking, watching
 
 pytestmark = pytest.mark.torch
@@ -45,7 +46,7 @@ def holds(rows: Any, row: int, ids: list[int]) -> bool:
     return bool(torch.equal(mine, expected))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60), st.integers(0, 30)), max_size=25),
     st.sampled_from([0, 96]),

@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bots.splitting import Entity, Part, entity_parts
+from tests.examples import examples
 from tests.reading import apart, letters, separated, texts, told, units
 
-moderate = settings(max_examples=120, suppress_health_check=list(HealthCheck))
+moderate = settings(max_examples=examples(120), suppress_health_check=list(HealthCheck))
 KINDS = {"bold", "italic", "strikethrough", "code", "pre", "text_link", "blockquote"}
 
 

@@ -21,6 +21,7 @@ from core.limits import Spend
 from core.messages import Attachment, Turn
 from core.schema import storable
 from core.store import NewTurn, Store
+from tests.examples import examples
 from tests.stores import NOON, answer, holding, question
 
 PEOPLE = ("web:ann", "web:bob")
@@ -365,4 +366,6 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=25, stateful_step_count=30, suppress_health_check=list(HealthCheck))
+TestStoreMachine.settings = settings(
+    max_examples=examples(25), stateful_step_count=30, suppress_health_check=list(HealthCheck)
+)
