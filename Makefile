@@ -5,7 +5,7 @@
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help run test test-core check clean browser
+.PHONY: help run test test-core test-search check clean browser
 
 ARGS = run
 CANDIDATES = $(or $(PYTHON),python3 python3.12 python3.13 python3.11)
@@ -49,6 +49,9 @@ test-core: ## Run every test that needs no torch (PYTHON=python3.12: under that 
 	@$(find_python); \
 	folder=.venv-$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	"$$python" install.py "$$folder" dev && exec "$$folder/bin/python" -m $(PYTEST) -m "not torch and not browser and not gpu"
+
+test-search: check ## Look at random, for minutes, for examples that break a property test
+	@exec .venv/bin/python -m $(PYTEST) --hypothesis-profile=search -m "hypothesis and not browser and not gpu"
 
 clean: ## Remove what was installed and built; data/ stays
 	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

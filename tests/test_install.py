@@ -200,7 +200,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_make_alone_lists_what_it_can_do() -> None:
     told = make().stdout
-    assert {line.split()[1] for line in told.splitlines()} >= {"run", "test", "test-core", "help"}
+    assert {line.split()[1] for line in told.splitlines()} >= {"run", "test", "test-core", "test-search", "help"}
 
 
 def test_make_without_a_fitting_python_says_so_in_one_sentence() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.messages import Message
 from core.prompt import COLON, JOINER, Prompt
 from tests.support import tokenizers
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.torch
 
@@ -236,7 +237,7 @@ def test_a_model_without_a_chat_template_is_refused() -> None:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(list(PROMPTS)), st.none() | TEXTS, st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4))
 def test_every_conversation_is_prefix_stable(model: str, system: str | None, turns: list[tuple[str, str]]) -> None:
     prompt = PROMPTS[model]()

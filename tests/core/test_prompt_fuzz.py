@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from core.messages import Message, Role
 from core.prompt import COLON, Prompt
 from tests.support import tokenizers
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.torch
 
@@ -139,7 +140,7 @@ FRAGMENTS = st.sampled_from(CONTROL + PIECES + WORDS + COLONS + SIGNS)
 ANY = st.lists(FRAGMENTS | st.text(SPELLED, max_size=5), min_size=1).map("".join)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.booleans(), st.tuples(*[ANY.filter(bool)] * len(SHAPE)))
 def test_no_text_that_can_be_thought_of_becomes_more_than_text(openchat: bool, texts: tuple[str, ...]) -> None:
     judge(tokenizers.openchat_prompt() if openchat else tokenizers.smollm2_prompt(), texts)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bots.talk.pacing import IDLE_SECONDS, Kind, Pace, Pacing, Rate
+from tests.support.examples import examples
 from tests.support.virtual_time import VirtualTimeLoop, now, run
 
 CHATS, BUDGET, SECONDS = 200, 30, 20.0
@@ -120,7 +121,7 @@ def test_a_preview_that_becomes_final_overtakes_while_it_waits() -> None:
     assert run(order()) == ["c", "a", "b"]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.lists(st.tuples(st.floats(0, 30), st.sampled_from(["final", "preview", "line"]), st.floats(0, 3)), max_size=40)
 )

@@ -22,6 +22,7 @@ from core.chat.reply import Reply
 from core.events import Delta, FinishReason, Queued
 from core.messages import Attachment
 from tests.support.chat_platform import Fault, Screen, ScreenChannel, Shelf, a_pace, a_turn
+from tests.support.examples import examples
 from tests.support.virtual_time import now, run
 
 SAY = Wording(Path(__file__).parents[3] / "config" / "locales").bind("en")
@@ -610,7 +611,7 @@ async def endure(
     return stage
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(faults, scripts, ends, st.lists(st.floats(0.01, 12), max_size=3), st.booleans(), st.integers(0, 2))
 def test_whatever_fails_the_final_text_is_shown_once_in_order(
     trouble: list[Fault | None],
@@ -639,7 +640,7 @@ def test_whatever_fails_the_final_text_is_shown_once_in_order(
     assert all(text in PLACEHOLDERS or "ahead" in text or "next" in text for text in orphans)
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
 @given(faults, scripts, ends)
 def test_whatever_fails_the_pace_is_kept(
     trouble: list[Fault | None], script: list[Queued | str], end: tuple[FinishReason, str | None]

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console as RichConsole
 
@@ -323,7 +323,6 @@ BLOCKS = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(BLOCKS), max_size=12))
 def test_what_is_settled_looks_the_same_alone(parts: list[str]) -> None:
     grown, drawn = "", ""

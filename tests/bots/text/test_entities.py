@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bots.text.splitting import Entity, Part, entity_parts
+from tests.support.examples import examples
 from tests.support.letters import apart, letters, separated, texts, told, units
 
-moderate = settings(max_examples=120, suppress_health_check=list(HealthCheck))
+moderate = settings(max_examples=examples(120), suppress_health_check=list(HealthCheck))
 KINDS = {"bold", "italic", "strikethrough", "code", "pre", "text_link", "blockquote"}
 
 

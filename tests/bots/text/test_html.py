@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bots.text.html import Growing, Renderer
+from tests.support.examples import examples
 
 HARMLESS = set("p br hr h3 h4 h5 h6 strong em s a ul ol li blockquote pre code table thead tbody tr th td div".split())  # noqa: SIM905
 ATTRIBUTES = {"href", "title", "target", "rel", "class", "dir", "start", "tabindex", "data-language", "data-host"}
@@ -66,7 +67,7 @@ def test_nothing_hostile_comes_through(text: str) -> None:
         assert (attributes.get("href") or "https:").startswith(("http:", "https:", "mailto:"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.text(alphabet="<>[]()!`*_#|-:/\\&;\"'= \n\tajs1.한字", max_size=120))
 def test_whatever_the_text_only_harmless_tags_come_out(text: str) -> None:
     for tag, attributes in Seen(html(text)).tags:
@@ -166,7 +167,6 @@ INLINE = (
 PIECES = st.sampled_from((*BLOCKS, *INLINE))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(PIECES, max_size=40))
 @example(["x\n#", "foo"])
 @example(["- a\n", "\n", "\n", "b\n", "\n", "- c\n"])

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bots.text.splitting import Part, entity_parts, markdown_parts, with_note
+from tests.support.examples import examples
 from tests.support.letters import apart, in_order, letters, markdown, separated, texts, told, units
 
-moderate = settings(max_examples=120, suppress_health_check=list(HealthCheck))
+moderate = settings(max_examples=examples(120), suppress_health_check=list(HealthCheck))
 DISCORD_CODE = re.compile(r"```(?:([A-Za-z0-9_+\-.#]+)\n)?\n*([^\n].*?)\n*```", re.DOTALL)
 """A block of code as Discord's clients find it."""
 

@@ -16,6 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from core.chat.chat import Options
 from core.errors import NotFound, NothingToContinue, NotYours, QueueFull, ShuttingDown, StillAnswering
 from core.messages import Turn
+from tests.support.examples import examples
 from tests.support.stepped_engine import SteppedEngine
 from tests.support.whole_core import House, finish, house
 
@@ -312,7 +313,7 @@ class TwoSlots(ChatMachine):
     slots = 2
 
 
-CALM = settings(max_examples=25, stateful_step_count=25)
+CALM = settings(max_examples=examples(25), stateful_step_count=25)
 TestOneSlot = ChatMachine.TestCase
 TestOneSlot.settings = CALM
 TestTwoSlots = TwoSlots.TestCase

@@ -13,7 +13,7 @@ from itertools import combinations, count, cycle
 from typing import Literal, NamedTuple, Protocol
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.gate.gate import Gate
@@ -279,7 +279,6 @@ def test_who_asked_much_while_nobody_else_did_is_soon_served_among_others() -> N
     assert all({first, second} == {"early", "late"} for first, second in zip(begun[1::2], begun[2::2], strict=False))
 
 
-@settings(max_examples=100)
 @given(
     people=st.lists(
         st.tuples(

@@ -412,5 +412,5 @@ class GateMachine(RuleBasedStateMachine):
         self.loop.close()
 
 
-GateMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
+GateMachine.TestCase.settings = settings(stateful_step_count=40)
 TestEveryOrderOfEvents = GateMachine.TestCase

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.engine_steps import Lacking, watching
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.torch
 
@@ -45,7 +46,7 @@ def holds(rows: Any, row: int, ids: list[int]) -> bool:
     return bool(torch.equal(mine, expected))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60), st.integers(0, 30)), max_size=25),
     st.sampled_from([0, 96]),

@@ -21,6 +21,7 @@ from core.limits import Spend
 from core.messages import Attachment, Turn
 from core.store.schema import storable
 from core.store.store import NewTurn, Store
+from tests.support.examples import examples
 from tests.support.store_samples import NOON, answer, holding, question
 
 PEOPLE = ("web:ann", "web:bob")
@@ -373,4 +374,6 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=25, stateful_step_count=30, suppress_health_check=list(HealthCheck))
+TestStoreMachine.settings = settings(
+    max_examples=examples(25), stateful_step_count=30, suppress_health_check=list(HealthCheck)
+)
