@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import shutil
 from pathlib import Path
 from typing import Any, Literal
@@ -72,7 +73,8 @@ def plain(kind: Kind = "llama") -> Any:
 
 
 def generated(ids: list[int], tokens: int, kind: Kind = "llama") -> list[int]:
-    """What ``generate()`` says greedily behind ``ids``, up to its end token."""
+    """What ``generate()`` says greedily behind ``ids``, up to the first token that is no word: its end, or another mark
+    of the tokenizer's own, which a model of random weights says as well."""
     import torch
 
     prompt = torch.tensor([ids])
@@ -81,4 +83,13 @@ def generated(ids: list[int], tokens: int, kind: Kind = "llama") -> list[int]:
             prompt, attention_mask=torch.ones_like(prompt), do_sample=False, max_new_tokens=tokens
         )
     found: list[int] = whole[0, len(ids) :].tolist()
-    return found[: found.index(2)] if 2 in found else found
+    return list(itertools.takewhile(lambda token: token not in marks(), found))
+
+
+@functools.cache
+def marks() -> frozenset[int]:
+    """The ids of the tokenizer's special tokens."""
+    from transformers import AutoTokenizer
+
+    added = AutoTokenizer.from_pretrained(tiny()).added_tokens_decoder
+    return frozenset(number for number, token in added.items() if token.special)
