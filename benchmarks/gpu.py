@@ -225,7 +225,7 @@ async def earlier(run: Run) -> None:
 
 async def users(run: Run) -> None:
     """Tokens a second for 1 to 32 users, against ``generate()`` and against what the memory's bandwidth allows."""
-    from core.local.loading import _speeds
+    from core.local.speeds import speeds_of
 
     counts, length = (USERS[:2], 12) if run.tiny else (USERS, 64)
     async with engine(run, slots=max(counts), context_window=2048) as (one, loaded):
@@ -233,7 +233,7 @@ async def users(run: Run) -> None:
             with plainly(loaded) as generate:
                 await in_thread(lambda: generate(50, 8))
                 run.eager = length / await in_thread(lambda: generate(50, length))
-            speeds = await in_thread(lambda: _speeds(loaded.device))
+            speeds = await in_thread(lambda: speeds_of(loaded.device))
         bound = speeds.memory / loaded.plan.weights
         run.note("users", "generate(), one user, tokens/s", run.eager)
         run.note("users", "bandwidth bound, one user, tokens/s", bound, f"{speeds.memory / 1e9:.0f} GB/s measured")

@@ -126,10 +126,10 @@ def test_the_shape_from_the_configuration_is_that_of_the_modules(quantized: bool
     import torch
     from transformers import MistralConfig
 
-    from core.local.loading import _parts, kv_bytes
+    from core.local.shape import kv_bytes, parts_of
 
     config = MistralConfig(**OPENCHAT, tie_word_embeddings=False)
-    parts = {part.name: part for part in _parts(config, torch.float16, quantized)}
+    parts = {part.name: part for part in parts_of(config, torch.float16, quantized)}
     shape = IN_4_BIT if quantized else IN_16_BIT
     for part in shape.parts:
         assert (parts[part.name].on_gpu, parts[part.name].off_gpu) == (part.on_gpu, part.off_gpu)
