@@ -12,7 +12,6 @@ import asyncio
 import importlib.metadata
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from config.platforms import PERSON, TOKENS
 from core.errors import ConchError, Refused
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ USAGE_ERRORS: tuple[Any, ...] = tuple(kind for kind in typer.BadParameter.__mro_
 """BadParameter and what it is made of: typer has no public name for the others."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
-PERSON = re.compile(r"(web|console|telegram|discord):\S+")
 
 User = Annotated[str, typer.Argument(help="cli-user", show_default=False)]
 
@@ -257,7 +256,7 @@ def service() -> int:
         folder=Path.cwd(),
     )
     print(text, end="")
-    tokens = (settings.origin[key].partition(" ")[0] for key in ("telegram.token", "discord.token"))
+    tokens = (settings.origin[key].partition(" ")[0] for key in TOKENS)
     if names := [name for name in tokens if name != "not set"]:
         say = _wording(settings.language)
         print(say("cli-service-tokens", names=", ".join(names), file=str(ENVIRONMENT)), file=sys.stderr)

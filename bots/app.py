@@ -31,6 +31,7 @@ from bots.terminal import front as terminal
 from bots.terminal.keyboard import Keyboard, Lines, hushed, piped, spoken, typed
 from config import values
 from config.personas import load_personas
+from config.platforms import PLATFORMS, Platform
 from config.settings import Settings
 from core.chat.chat import Chat
 from core.chat.people import People
@@ -172,8 +173,7 @@ async def engine_end(core: Core, say: Say, loading: Loading) -> str:
 class Front:
     """``connect`` gives a front for as long as its block lasts."""
 
-    name: str
-    prefix: str
+    platform: Platform
     wanted: Callable[[Settings], bool]
     connect: Callable[[Settings, Core, Wording, Say, logs.Redaction], AbstractAsyncContextManager[None]]
 
@@ -282,16 +282,16 @@ async def connect_telegram(
 
 
 FRONTS = (
-    Front("web", "web:", lambda settings: settings.web.enabled, connect_web),
-    Front("discord", "discord:", lambda settings: settings.discord.token is not None, connect_discord),
-    Front("telegram", "telegram:", lambda settings: settings.telegram.token is not None, connect_telegram),
+    Front(PLATFORMS["web"], lambda settings: settings.web.enabled, connect_web),
+    Front(PLATFORMS["discord"], lambda settings: settings.discord.token is not None, connect_discord),
+    Front(PLATFORMS["telegram"], lambda settings: settings.telegram.token is not None, connect_telegram),
 )
 
 
 def resumed(settings: Settings) -> tuple[str, ...]:
     """The beginnings of the conversations whose unanswered turns are taken up: those of the fronts that will be
     there, and the terminal's."""
-    return (*(front.prefix for front in FRONTS if front.wanted(settings)), terminal.PREFIX)
+    return (*(front.platform.prefix for front in FRONTS if front.wanted(settings)), terminal.PREFIX)
 
 
 # conch chat, and commands beside a running Conch

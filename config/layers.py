@@ -14,22 +14,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from config.platforms import TOKENS, Token
 from core.errors import ConchError
 
 PREFIX = "CONCH_"
 FILE_VARIABLE = "CONCH_CONFIG"
-TOKEN_VARIABLES = {
-    "telegram.token": ("TELEGRAM_BOT_TOKEN",),
-    "discord.token": ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN"),
-}
-TOKEN_SHAPES = {
-    "telegram.token": (re.compile(r"[0-9]+:[A-Za-z0-9_-]{35}"), "digits, a colon and 35 characters", "@BotFather"),
-    "discord.token": (
-        re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"),
-        "three parts with dots between them",
-        "the Bot page of the Discord developer portal",
-    ),
-}
 
 Known = Mapping[str, FieldInfo]
 """Every key that can be set, in the order of the file."""
@@ -68,10 +57,10 @@ def read_file(path: Path, known: Known) -> dict[str, Given]:
             inner = {name: value}
         for key, found in inner.items():
             origin = f"{path}, line {lines[key]}" if key in lines else str(path)
-            if key in TOKEN_VARIABLES:
+            if token := TOKENS.get(key):
                 raise SettingsError(
                     f"{origin} holds {key}, but a token does not belong in this file: "
-                    f"set {TOKEN_VARIABLES[key][0]} in the environment, or {TOKEN_VARIABLES[key][0]}_FILE."
+                    f"set {token.variables[0]} in the environment, or {token.variables[0]}_FILE."
                 )
             if key not in known:
                 raise SettingsError(_unknown(key, known, origin))
@@ -81,7 +70,7 @@ def read_file(path: Path, known: Known) -> dict[str, Given]:
 
 def read_environment(environ: Mapping[str, str], known: Known) -> dict[str, Given]:
     """The keys set by ``CONCH_*`` variables; an unknown one is a SettingsError."""
-    variables = {PREFIX + key.upper().replace(".", "__"): key for key in known if key not in TOKEN_VARIABLES}
+    variables = {PREFIX + key.upper().replace(".", "__"): key for key in known if key not in TOKENS}
     given: dict[str, Given] = {}
     for variable, text in environ.items():
         if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
@@ -96,16 +85,18 @@ def read_environment(environ: Mapping[str, str], known: Known) -> dict[str, Give
 def read_tokens(environ: Mapping[str, str]) -> dict[str, Given]:
     """The bots' tokens from their variables or from the files that ``*_FILE`` names; an empty variable is not set."""
     given: dict[str, Given] = {}
-    for key, names in TOKEN_VARIABLES.items():
-        found = [_token(key, name, environ) for name in (*names, *(f"{name}_FILE" for name in names))]
-        tokens = [token for token in found if token is not None]
-        if len({token.value for token in tokens}) > 1:
-            raise SettingsError(f"{tokens[0].origin} and {tokens[1].origin} hold different tokens; keep one of them.")
-        given[key] = tokens[0] if tokens else Given(None, "not set")
+    for key, token in TOKENS.items():
+        names = token.variables
+        found = [_read_token(token, name, environ) for name in (*names, *(f"{name}_FILE" for name in names))]
+        held = [one for one in found if one is not None]
+        if len({one.value for one in held}) > 1:
+            raise SettingsError(f"{held[0].origin} and {held[1].origin} hold different tokens; keep one of them.")
+        given[key] = held[0] if held else Given(None, "not set")
     return given
 
 
-def _token(key: str, name: str, environ: Mapping[str, str]) -> Given | None:
+def _read_token(token: Token, name: str, environ: Mapping[str, str]) -> Given | None:
+    """Reads a token from one variable; None where that is not set."""
     text, origin = environ.get(name, "").strip(), name
     if not text:
         return None
@@ -117,9 +108,8 @@ def _token(key: str, name: str, environ: Mapping[str, str]) -> Given | None:
             raise SettingsError(f"{name} names {text}, which cannot be read: {_reason(error)}.") from error
         except UnicodeDecodeError as error:
             raise SettingsError(f"{name} names {text}, which is not text.") from error
-    shape, words, source = TOKEN_SHAPES[key]
-    if not shape.fullmatch(text):
-        raise SettingsError(f"{origin} does not hold a token ({words}); copy it again from {source}.")
+    if not token.shape.fullmatch(text):
+        raise SettingsError(f"{origin} does not hold a token ({token.words}); copy it again from {token.source}.")
     return Given(text, origin)
 
 
@@ -161,11 +151,9 @@ def _sections(known: Known) -> list[str]:
 
 def _unknown(key: str, known: Known, origin: str) -> str:
     section = key.split(".")[0]
-    near = _near(key, [name for name in known if name not in TOKEN_VARIABLES])
+    near = _near(key, [name for name in known if name not in TOKENS])
     if section in _sections(known) and key != section:
-        inside = [
-            name.split(".")[1] for name in known if name.startswith(f"{section}.") and name not in TOKEN_VARIABLES
-        ]
+        inside = [name.split(".")[1] for name in known if name.startswith(f"{section}.") and name not in TOKENS]
         has = f"[{section}] knows {', '.join(inside)}"
     elif section in _sections(known):
         has = f"{section} is a table: write [{section}] and its settings below"
@@ -178,11 +166,10 @@ def _unknown(key: str, known: Known, origin: str) -> str:
 
 
 def _unknown_variable(variable: str, variables: Mapping[str, str], known: Known) -> str:
-    for key, names in TOKEN_VARIABLES.items():
+    for key, token in TOKENS.items():
         if variable.upper() == PREFIX + key.upper().replace(".", "__"):
-            return (
-                f"{variable} is not a setting: the token belongs in {names[0]}, or in a file named by {names[0]}_FILE."
-            )
+            name = token.variables[0]
+            return f"{variable} is not a setting: the token belongs in {name}, or in a file named by {name}_FILE."
     key = variable.removeprefix(PREFIX).lower().replace("__", ".")
     near = _near(key, list(variables.values()))
     if near:

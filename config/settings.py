@@ -30,6 +30,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.layers import FILE_VARIABLE, Given, Known, SettingsError, at_home, read_environment, read_file, read_tokens
+from config.platforms import PERSON, PLATFORMS, Platform
 
 __all__ = ["DEFAULTS", "Settings", "SettingsError", "load", "shown"]
 
@@ -58,8 +59,8 @@ Flag = Annotated[bool, Field(strict=True)]
 Auto = Literal["auto"]
 Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 WEB_ADDRESS = r"^https?://[A-Za-z0-9.:\[\]\-]+$"
-TelegramGroup = Annotated[str, StringConstraints(pattern=r"^telegram:-[0-9]+$")]
-Person = Annotated[str, StringConstraints(pattern=r"^(web|console|telegram|discord):\S+$")]
+TelegramGroup = Annotated[str, StringConstraints(pattern=rf"^{PLATFORMS['telegram'].prefix}-[0-9]+$")]
+Person = Annotated[str, StringConstraints(pattern=rf"^{PERSON.pattern}$")]
 Folder = Annotated[Path, BeforeValidator(_folder), Field(description='a folder such as "data" or "/var/lib/conch"')]
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?(:[0-9]{1,5})?$")]
 Network = Annotated[str, AfterValidator(_network)]
@@ -219,6 +220,11 @@ class Settings(BaseSettings):
     def origin(self) -> Mapping[str, str]:
         """Where each key (``web.port``) was set: ``default``, ``conch.toml, line 3``, or a variable's name."""
         return self._origin
+
+    def token(self, platform: Platform) -> SecretStr | None:
+        """Gives the token of the bot on a platform; None where it has none."""
+        token: SecretStr | None = getattr(self, platform.key).token if platform.token else None
+        return token
 
     @classmethod
     def settings_customise_sources(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from config.platforms import PLATFORMS, Platform
 from config.settings import Settings
 from core.chat.chat import Options
 from core.chat.people import People
@@ -40,20 +41,28 @@ def options(settings: Settings) -> Options:
 
 
 def people(settings: Settings) -> People:
-    """Who may speak, and who owns. Discord is open to whoever meets the bot there, until somebody there is named."""
-    open_to = ["web", "console", *(["telegram"] if settings.telegram.open else [])]
-    if not any(name.startswith("discord:") for name in settings.allowed):
-        open_to.append("discord")
+    """Who may speak, and who owns."""
     return People(
         owners=settings.owners,
         allowed=settings.allowed,
         exempt=settings.exempt,
         blocked=settings.blocked,
-        open_to=open_to,
+        open_to=[key for key, platform in PLATFORMS.items() if is_open(settings, platform)],
     )
+
+
+def is_open(settings: Settings, platform: Platform) -> bool:
+    """Tells whether a platform admits everybody who reaches Conch there."""
+    match platform.admits:
+        case "everybody":
+            return True
+        case "if_open":
+            return bool(getattr(settings, platform.key).open)
+        case "until_named":
+            return not any(name.startswith(platform.prefix) for name in settings.allowed)
 
 
 def secrets(settings: Settings) -> list[str]:
     """The tokens, for masking them in the log."""
-    tokens = settings.telegram.token, settings.discord.token
+    tokens = map(settings.token, PLATFORMS.values())
     return [token.get_secret_value() for token in tokens if token is not None]

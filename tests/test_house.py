@@ -27,24 +27,25 @@ MODEL = {"torch", "transformers", "accelerate", "bitsandbytes", "gguf", "safeten
 """Libraries of the model: only under core/local, and never imported by importing a module."""
 FRONTS = {"bots.discord", "bots.telegram", "bots.web", "bots.terminal"}
 BELOW: dict[str, set[str]] = {
+    "config.platforms": set(),
     "core": set(),
     "core.store": {"core"},
     "core.gate": {"core"},
     "core.local": {"core"},
     "core.chat": {"core", "core.store", "core.gate"},
-    "config": {"core", "core.chat"},
+    "config": {"config.platforms", "core", "core.chat"},
     "bots.text": set(),
-    "bots.talk": {"core", "core.chat", "bots.text"},
+    "bots.talk": {"config.platforms", "core", "core.chat", "bots.text"},
     "bots.discord": {"core", "core.chat", "bots.text", "bots.talk"},
     "bots.telegram": {"core", "core.chat", "core.store", "bots.text", "bots.talk"},
     "bots.web": {"core", "core.chat", "bots.text", "bots.talk"},
     "bots.terminal": {"core", "bots.talk"},
     "bots.host": {
-        *("core", "core.chat", "core.gate", "core.local", "core.store", "config"),
+        *("config.platforms", "config", "core", "core.chat", "core.gate", "core.local", "core.store"),
         *("bots.talk", "bots.discord", "bots.terminal"),
     },
     "bots": {
-        *("core", "core.chat", "core.gate", "core.local", "core.store", "config"),
+        *("config.platforms", "config", "core", "core.chat", "core.gate", "core.local", "core.store"),
         *("bots.talk", "bots.discord", "bots.telegram", "bots.web", "bots.terminal", "bots.host"),
     },
 }
@@ -66,6 +67,8 @@ LIBRARIES = {
 }
 """Libraries that belong to a part of the house."""
 READS_SETTINGS = {"bots/app.py", "bots/__main__.py", "bots/host/doctor.py", "bots/host/plan.py"}
+READS_PLATFORMS = {"bots/talk/commands.py", "bots/host/logs.py"}
+"""These read the table of the platforms, which holds no settings, and nothing else of config."""
 KNOWS_ENGINES = {"bots/app.py", "bots/host/doctor.py", "bots/host/plan.py"}
 
 
@@ -143,10 +146,30 @@ def test_config_knows_no_bots(name: str) -> None:
     assert {module for module in imports(name) if module.split(".")[0] == "bots"} == set()
 
 
+def reads_settings(name: str, module: str) -> bool:
+    """Does the file read settings, or what may hold them, by importing this?"""
+    of_the_table = module == "config.platforms" or module.startswith("config.platforms.")
+    return module.split(".")[0] == "config" and not (name in READS_PLATFORMS and of_the_table)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_only_the_composition_root_and_the_command_line_read_settings(name: str) -> None:
-    reads = any(module.split(".")[0] == "config" for module in imports(name))
+    reads = any(reads_settings(name, module) for module in imports(name))
     assert not reads or name.startswith("config/") or name in READS_SETTINGS
+
+
+def test_what_may_read_the_platforms_may_read_nothing_else_of_config() -> None:
+    for name in READS_PLATFORMS:
+        assert {module for module in imports(name) if module.split(".")[0] == "config"}, "it needs no exception"
+        assert not reads_settings(name, "config.platforms.PERSON")
+        for module in ("config", "config.settings.load", "config.values", "config.layers", "config.platforms_open"):
+            assert reads_settings(name, module)
+    assert reads_settings("bots/talk/show.py", "config.platforms.PERSON")
+
+
+@pytest.mark.parametrize("name", ["config/__init__.py", "config/platforms.py"])
+def test_the_platforms_are_a_table_that_anybody_can_import(name: str) -> None:
+    assert {module.split(".")[0] for module in imports(name)} <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -28,6 +28,7 @@ from bots.host.plan import Wish, examined
 from bots.talk.connection import UNREACHABLE, UP
 from bots.talk.wording import Say
 from bots.terminal.keyboard import shows
+from config.platforms import PLATFORMS
 from config.settings import Settings
 from core.errors import StoreError
 from core.local.options import OPENCHAT_MODEL, SMOLLM2_MODEL
@@ -48,10 +49,6 @@ SMALL_MEMORY_GB = 1.0
 DISK_GB = 1.0
 """Room for conversations and the small model's converted weights."""
 SHOWN = ("torch", "transformers", "bitsandbytes", "starlette", "discord.py", "python-telegram-bot")
-TOKEN_VARIABLES = {
-    "Telegram": ("TELEGRAM_BOT_TOKEN", ("TELEGRAM_TOKEN", "TELEGRAM_API_TOKEN", "BOT_TOKEN")),
-    "Discord": ("DISCORD_BOT_TOKEN", ("DISCORD_API_TOKEN", "DISCORD_BOT_SECRET")),
-}
 MARKS = {"good": "✔", "warning": "!", "bad": "✘"}
 PLAIN = {"good": "+", "warning": "!", "bad": "x"}
 """For terminals without the others."""
@@ -188,13 +185,15 @@ def packages(wanted: Sequence[Requirement], version: Callable[[str], str | None]
 
 def tokens(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Which bots have a token, and where from; never the token."""
-    for name, token in (("Telegram", settings.telegram.token), ("Discord", settings.discord.token)):
-        right, near = TOKEN_VARIABLES[name]
-        if token is not None:
-            origin = settings.origin[f"{name.lower()}.token"]
-            yield Finding("good", "doctor-token", {"name": name, "origin": origin})
-        elif variable := next((variable for variable in near if environ.get(variable)), None):
-            yield Finding("warning", "doctor-token-named", {"name": name, "variable": variable, "right": right})
+    for platform in PLATFORMS.values():
+        name, token = platform.name, platform.token
+        if token is None:
+            continue
+        if settings.token(platform) is not None:
+            yield Finding("good", "doctor-token", {"name": name, "origin": settings.origin[platform.token_key]})
+        elif variable := next((variable for variable in token.mistaken if environ.get(variable)), None):
+            values = {"name": name, "variable": variable, "right": token.variables[0]}
+            yield Finding("warning", "doctor-token-named", values)
         else:
             yield Finding("good", "doctor-token-off", {"name": name})
 
@@ -202,7 +201,8 @@ def tokens(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
 def fronts(states: Mapping[str, str]) -> Iterator[Finding]:
     """How the bots of the Conch that runs are, by what they report of themselves."""
     for name, state in states.items():
-        values = {"name": name.capitalize(), "why": state.partition(": ")[2]}
+        known = PLATFORMS.get(name)  # a newer Conch may run
+        values = {"name": known.name if known else name.capitalize(), "why": state.partition(": ")[2]}
         if state == UP:
             yield Finding("good", "doctor-front-up", values)
         elif state == UNREACHABLE:

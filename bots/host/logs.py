@@ -21,12 +21,13 @@ from math import inf
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
-OURS = ("bots", "core", "config")
-LIBRARIES = {"discord": logging.INFO, "telegram": logging.CRITICAL, "sqlalchemy": logging.WARNING}
-"""Libraries whose INFO is worth reading, or that need a level of their own; all others take the root's WARNING.
+from config.platforms import PLATFORMS
 
-python-telegram-bot writes tracebacks of what its callers handle, and whole updates where it cannot read one.
-"""
+OURS = ("bots", "core", "config")
+LIBRARIES = {platform.logger: platform.logged for platform in PLATFORMS.values() if platform.logger} | {
+    "sqlalchemy": logging.WARNING
+}
+"""Libraries that need a level of their own; all others take the root's WARNING."""
 SHORTEST_SECRET = 6
 """Shorter values are not masked: that would blank ordinary words."""
 
@@ -39,12 +40,7 @@ ADVICE = {
 }
 """What to do where the machine refuses, by the error's number."""
 
-_TOKENS = re.compile(
-    r"\d{5,}:[\w-]{35,}"  # Telegram: the bot's number, a colon, 35 characters; also behind "/bot" in an address
-    r"|[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"  # Discord: three parts
-    r"|(?<=/webhooks/)\d+/[^/\s?]+|(?<=/interactions/)\d+/[^/\s?]+"  # what answers somebody's command on Discord
-    r"|(?<=[?&]key=)[\w%.~-]+"  # the web page's access key in an address
-)
+_TOKENS = re.compile("|".join(platform.secrets for platform in PLATFORMS.values() if platform.secrets))
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from bots.talk.view import File
 from bots.talk.wording import Say, Wording
+from config.platforms import PERSON
 from core.errors import ConchError, NotFound, Refused
 from core.events import Delta, Finished, Queued
 from core.messages import Persona, Turn
@@ -22,7 +23,6 @@ NAMES = (
 UNDONE_SHOWN = 1000
 """Characters of a question that was taken back: it may be longer than a message of the platform."""
 EXPORT_NAME = "conch-export.json"
-_PERSON = re.compile(r"(web|console|telegram|discord):\S+")
 _NUMBER = re.compile(r"-?\d+")
 
 
@@ -335,7 +335,7 @@ class Commands(Generic[A]):
     async def _admit(self, owner: Ownership, verb: str, who: str, say: Say) -> Outcome[A]:
         """By the code that a stranger was given, by their id here, or by the name of a person or place anywhere."""
         named = f"{self._options.platform}:{who}" if _NUMBER.fullmatch(who) else who
-        if ":" in named and not _PERSON.fullmatch(named):
+        if ":" in named and not PERSON.fullmatch(named):
             return Outcome(say("admin-nobody", who=who), done=False)
         try:
             if verb == "deny":
