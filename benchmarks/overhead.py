@@ -31,7 +31,7 @@ from core.chat.chat import Chat, Options
 from core.engine import Sampling
 from core.gate.gate import Gate
 from core.limits import Limits
-from core.messages import Persona
+from core.messages import Persona, Question
 from core.store.store import Store
 
 DELTAS = 20
@@ -122,7 +122,7 @@ class Bench:
         text = f"words={DELTAS} {number}"
         passage = self._engine.passages[text] = Passage(due)
         user, key = f"web:{person}", f"web:{person}:1"
-        reply = await self._chat.send(key, user, f"web:{number}", text, place="screen")
+        reply = await self._chat.send(Question(key, user, f"web:{number}", text, place="screen"))
         passage.accepted = perf_counter()
         screen = Screen(passage, self._pacing.chat(key, 0.0))
         await show(reply, screen, self._say)

@@ -23,8 +23,8 @@ from bots.host.machine import user_name
 from bots.host.metrics import Metrics
 from bots.host.plan import sentences
 from bots.host.progress import Loading
-from bots.host.remote_chat import METHODS, RemoteChat
-from bots.talk.commands import NotRunning
+from bots.host.remote_chat import METHODS, remote_chat
+from bots.talk.commands import Answer, NotRunning, Talk
 from bots.talk.connection import UP
 from bots.talk.wording import Say, Wording
 from bots.terminal import front as terminal
@@ -323,13 +323,13 @@ async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, inter
     )
     screen = Pane() if interactive else Lines(sys.stdout, sys.stderr)
 
-    async def talk(talk: terminal.Talk) -> int:
+    async def talk(talk: Talk[Answer]) -> int:
         front = terminal.Console(talk, wording, personas, screen, options)
         keyboard.on_interrupt = front.interrupt
         return await front.run(keyboard.line)
 
     if await control.answers(settings.data_dir):
-        return await talk(RemoteChat(settings.data_dir))
+        return await talk(remote_chat(settings.data_dir))
     task = asyncio.current_task()
     assert task is not None
     keyboard.on_interrupt = task.cancel

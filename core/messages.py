@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from core.events import FinishReason
 
 Role = Literal["system", "user", "assistant"]
 Kind = Literal["send", "regenerate", "proceed", "edit"]
+Target = int | str
+"""A turn, by its id or by any of its events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,87 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody asks, as a front has read it: the one value that travels from there to the store's row.
+
+    ``conversation``, ``user`` and ``event`` are the front's keys; the same ``event`` again is the same question.
+    ``place`` is where the answer is shown, opaque to core. ``at`` is the event's own time in Unix seconds (None: now),
+    ``parent`` an answer that it replies to (None: the conversation's newest), ``persona`` who shall answer (None: the
+    conversation's), ``language`` what the platform says of the person. ``places`` are the ids by which a group may be
+    admitted or have limits of its own, ``scope`` is the chat in which everybody can read the answer ("" = private),
+    ``title`` the conversation's, if it has none yet (else it is made of the words).
+
+    The question may be about words of somebody else (``quote``), and about files (``attachments``); files without a
+    text are waited for. ``more_until``: what the same person says in this conversation up to then, by the events' own
+    times, is more of the same question. ``only_more``: it is that or nothing at all.
+    """
+
+    conversation: str
+    user: str
+    event: str
+    text: str
+    place: str = ""
+    at: float | None = None
+    parent: Target | None = None
+    persona: str | None = None
+    language: str | None = None
+    places: tuple[str, ...] = ()
+    scope: str = ""
+    title: str = ""
+    quote: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    more_until: float | None = None
+    only_more: bool = False
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What its turn keeps of it as it is, by the names of Turn's fields."""
+        return {name: getattr(self, name) for name in KEPT}
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What somebody wants made of a turn: another answer, a continuation of it, or its question in other words.
+
+    ``target`` is the turn. ``user`` wants it, and pays for it, by the event ``event``, which came ``at`` that time in
+    Unix seconds (None: now) and from these ``places``. ``moderates`` is the chat (a ``scope``) in which the platform
+    lets this person act on other people's answers. ``text`` is what an edited question reads now. ``place`` is where
+    the answer is shown (None: where the old one is); ``take_over`` shows it in the old one's messages. ``branch``: the
+    conversation goes on from it, also where the old one is not its newest.
+    """
+
+    target: Target
+    user: str
+    event: str
+    text: str | None = None
+    place: str | None = None
+    at: float | None = None
+    take_over: bool = False
+    branch: bool = False
+    places: tuple[str, ...] = ()
+    moderates: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a turn ended at the Unix time ``at``, and what it took; see Turn. ``shown``: nobody has to be shown it."""
+
+    reason: FinishReason
+    cause: str | None = None
+    at: float = 0.0
+    reply: str = ""
+    ids: tuple[int, ...] | None = None
+    prompt_tokens: int = 0
+    computed_tokens: int = 0
+    reply_tokens: int = 0
+    cost: int = 0
+    left_out: int = 0
+    read: tuple[int, ...] = ()
+    fits: int = 0
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A question and its answer, as stored.
 
@@ -75,25 +158,25 @@ class Turn:
     persona: str
     language: str
     prompt: str
-    reply: str
-    ids: tuple[int, ...] | None
     seed: int
-    finish_reason: FinishReason | None
-    cause: str | None
-    shown: bool
-    deleted: bool
-    attempts: int
-    place: str
-    refs: tuple[str, ...]
-    prompt_tokens: int
-    computed_tokens: int
-    reply_tokens: int
-    cost: int
-    left_out: int
     asked: float
     accepted: float
-    started: float | None
-    finished: float | None
+    reply: str = ""
+    ids: tuple[int, ...] | None = None
+    finish_reason: FinishReason | None = None
+    cause: str | None = None
+    shown: bool = False
+    deleted: bool = False
+    attempts: int = 0
+    place: str = ""
+    refs: tuple[str, ...] = ()
+    prompt_tokens: int = 0
+    computed_tokens: int = 0
+    reply_tokens: int = 0
+    cost: int = 0
+    left_out: int = 0
+    started: float | None = None
+    finished: float | None = None
     scope: str = ""
     quote: str = ""
     attachments: tuple[Attachment, ...] = ()
@@ -101,6 +184,11 @@ class Turn:
     fits: int = 0
     parts: tuple[int, ...] = ()
     more_until: float | None = None
+
+    def question(self, event: str, text: str) -> Question:
+        """Its question, asked anew by ``event`` in the words ``text``, with all that belonged to it."""
+        kept = {name: getattr(self, name) for name in KEPT} | {"more_until": None}
+        return Question(event=event, text=text, persona=self.persona, language=self.language, **kept)
 
     @property
     def asks(self) -> bool:
@@ -116,6 +204,11 @@ class Turn:
     def incomplete(self) -> bool:
         """Has a file of it not been fetched yet?"""
         return any(file.text is None for file in self.attachments)
+
+
+_TURNS = frozenset(field.name for field in fields(Turn)) - {"parent", "persona", "language"}
+KEPT = tuple(field.name for field in fields(Question) if field.name in _TURNS)
+"""What a turn keeps of its question as it is; the three others are decided when it is accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ LIBRARIES = {
     "rich": ("bots/terminal/*", "bots/host/progress.py", "bots/app.py"),
     "typer": ("bots/__main__.py",),
     "sqlalchemy": ("core/*",),
-    "pydantic": ("config/*",),
+    "pydantic": ("config/*", "bots/host/control.py", "bots/host/remote_chat.py"),
     "pydantic_settings": ("config/*",),
 }
 """Libraries that belong to a part of the house."""

@@ -20,6 +20,7 @@ from bots.text.splitting import Part, markdown_parts
 from core.chat.chat import Chat
 from core.chat.reply import Reply
 from core.errors import Refused
+from core.messages import Question
 
 PREFIX, CALL_SECONDS = "rooms:", 15.0
 Json = dict[str, Any]
@@ -73,18 +74,17 @@ class RoomsFront:
 
     async def hear(self, event: Json) -> None:
         """A message for the bot: a command, or a question. The server sends each until it was told that it is taken."""
-        user, conversation = f"{PREFIX}{event['user']}", f"{PREFIX}{event['room']}:{event['user']}"
+        user, key = f"{PREFIX}{event['user']}", f"{PREFIX}{event['room']}:{event['user']}"
         name, place = f"{PREFIX}{event['id']}", json.dumps({"room": event["room"]})
         command, _, argument = event["text"].removeprefix("/").partition(" ")
         text, reply = "", None
         try:
             if event["text"].startswith("/") and command in self._commands:
-                asker = Asker(user, conversation, "en", name, place=place)
-                outcome = await self._commands.obey(command, argument, asker)
+                outcome = await self._commands.obey(command, argument, Asker(user, key, "en", name, place=place))
                 text, reply = outcome.text, outcome.reply
             else:
-                scope = f"{PREFIX}{event['room']}"
-                reply = await self._chat.send(conversation, user, name, event["text"], place=place, scope=scope)
+                asked = Question(key, user, name, event["text"], place, scope=f"{PREFIX}{event['room']}")
+                reply = await self._chat.send(asked)
         except Refused as refusal:
             text = refused(self._wording.bind("en"), refusal)
         if reply is not None:

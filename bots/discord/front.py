@@ -180,9 +180,7 @@ class DiscordFront:
             if options.message_content and not _grants_content(application.flags):
                 raise self._ended(4014)
             client.identifies = Identifies(self._marks, f"{PREFIX}{application.id}:identifies", self.desk.link.clock)
-            self.desk.chat.people.host(
-                name_of(application.team.owner_id or 0 if application.team else application.owner.id)
-            )
+            self.desk.chat.host(name_of(application.team.owner_id or 0 if application.team else application.owner.id))
             await self._furnish(client, application.id)
         except discord.LoginFailure:
             await client.close()

@@ -23,7 +23,7 @@ from bots.talk.view import Button
 from bots.talk.wording import Say, refused
 from core.chat.reply import Reply
 from core.errors import NotFound, Refused
-from core.messages import Turn
+from core.messages import Question, Revision, Turn
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Interactions:
         if unread is not None:
             await self.tell(interaction, say(unread))
             return
-        asking = desk.chat.send(
+        question = Question(
             self.conversation(interaction),
             name_of(interaction.user.id),
             desk.link.names.event(interaction.id),
@@ -79,7 +79,7 @@ class Interactions:
             quote=quote,
             attachments=attachments,
         )
-        await self.show(interaction, asking, private=private)
+        await self.show(interaction, desk.chat.send(question), private=private)
 
     async def pressed(self, interaction: Interaction, action: Button, turn: int) -> None:
         """A button under an answer."""
@@ -109,15 +109,8 @@ class Interactions:
         turn = await self._turn_under(interaction, number)
         answer = interaction.message.id if interaction.message is not None else 0
         ordinary = Place(interaction.channel_id or 0, question=answer, user=_asker(turn))
-        return await self._desk.chat.proceed(
-            turn.id,
-            name_of(interaction.user.id),
-            self._desk.link.names.event(interaction.id),
-            place=str(self.place(interaction, private=True) if alone else ordinary),
-            at=interaction.created_at.timestamp(),
-            places=self.places(interaction),
-            moderates=self.moderates(interaction),
-        )
+        place = str(self.place(interaction, private=True) if alone else ordinary)
+        return await self._desk.chat.proceed(replace(self.revision(interaction, turn), place=place))
 
     async def _regenerate(self, interaction: Interaction, found: Coroutine[Any, Any, Turn]) -> None:
         """Another answer, in the messages of the one that is there."""
@@ -125,16 +118,9 @@ class Interactions:
         async def again() -> Reply:
             turn = await found
             alone = replace(self.place(interaction, private=True), user=_asker(turn))
-            return await self._desk.chat.regenerate(
-                turn.id,
-                name_of(interaction.user.id),
-                self._desk.link.names.event(interaction.id),
-                place=str(alone) if self._is_alone(interaction) else None,
-                at=interaction.created_at.timestamp(),
-                take_over=True,
-                places=self.places(interaction),
-                moderates=self.moderates(interaction),
-            )
+            place = str(alone) if self._is_alone(interaction) else None
+            revision = replace(self.revision(interaction, turn), place=place, take_over=True)
+            return await self._desk.chat.regenerate(revision)
 
         await self.show(interaction, again(), private=True, thinking=interaction.message is None)
 
@@ -290,6 +276,17 @@ class Interactions:
         return await desk.chat.language(name_of(interaction.user.id)) or desk.language(interaction.locale)
 
     # Who and where.
+
+    def revision(self, interaction: Interaction, turn: Turn) -> Revision:
+        """What a button or a menu wants made of ``turn``."""
+        return Revision(
+            turn.id,
+            name_of(interaction.user.id),
+            self._desk.link.names.event(interaction.id),
+            at=interaction.created_at.timestamp(),
+            places=self.places(interaction),
+            moderates=self.moderates(interaction),
+        )
 
     def conversation(self, interaction: Interaction) -> str:
         """The person's conversation here."""

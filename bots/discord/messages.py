@@ -18,14 +18,14 @@ from bots.talk.channel import ChannelError
 from bots.talk.wording import refused
 from core.chat.reply import Reply
 from core.errors import NotAllowed, NotFound, NotYours, Refused
-from core.messages import Attachment
+from core.messages import Attachment, Question, Revision
 
 log = logging.getLogger(__name__)
 WRITTEN = (discord.MessageType.default, discord.MessageType.reply)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Asked:
     """What a message asks. ``blind``: Discord keeps its text from us; ``quote_hidden``: that of what it replies to.
     ``unread``: why a file of it is not read, as the key of a sentence."""
 
@@ -63,19 +63,15 @@ class Messages:
         if message.edited_at is None or not await self._is_for_us(message):
             return
         names, user = self._desk.link.names, name_of(message.author.id)
-        question = self._question(message)
-        if question.blind:
+        asked = self._asked(message)
+        if asked.blind:
             return
         async with self._in_order(message):
             try:
                 event = names.edited(message.id, message.edited_at.timestamp())
+                at, places = message.edited_at.timestamp(), self._places(message)
                 reply = await self._desk.chat.edit(
-                    names.event(message.id),
-                    user,
-                    event,
-                    question.text,
-                    at=message.edited_at.timestamp(),
-                    places=self._places(message),
+                    Revision(names.event(message.id), user, event, asked.text, at=at, places=places)
                 )
             except NotFound:
                 await self._ask(message)
@@ -111,47 +107,47 @@ class Messages:
                     log.debug("a message of a deleted question stays: %s", failure)
 
     async def _ask(self, message: discord.Message) -> None:
-        question = self._question(message)
-        if question.blind:
+        asked = self._asked(message)
+        if asked.blind:
             await self._tell(message, "mention-me")
             return
-        if question.unread is not None:
-            await self._tell(message, question.unread)
-            if not question.text and not question.files:
+        if asked.unread is not None:
+            await self._tell(message, asked.unread)
+            if not asked.text and not asked.files:
                 return
-        if question.quote_hidden:
+        if asked.quote_hidden:
             await self._tell(message, "quote-hidden")
         try:
-            reply = await self._accepted(message, question, question.parent or await self._above_thread(message))
+            reply = await self._accepted(message, asked, asked.parent or await self._above_thread(message))
         except Refused as refusal:
             await self._refuse(message, refusal)
         else:
             self._desk.told.over(name_of(message.author.id))
             self._desk.show(reply)
 
-    async def _accepted(self, message: discord.Message, question: Question, parent: str | None) -> Reply:
+    async def _accepted(self, message: discord.Message, asked: Asked, parent: str | None) -> Reply:
         """The commit. A message of ours that is replied to may be no answer, or no answer for this person's eyes."""
         desk = self._desk
-        user = name_of(message.author.id)
+        question = Question(
+            conversation_of(message.channel.id, message.author.id),
+            name_of(message.author.id),
+            desk.link.names.event(message.id),
+            asked.text,
+            place=str(Place(message.channel.id, question=message.id, user=message.author.id)),
+            at=message.created_at.timestamp(),
+            parent=parent,
+            language=desk.language(*self._locales(message)),
+            places=self._places(message),
+            scope=scope(message.guild, message.channel),
+            quote=asked.quote,
+            attachments=asked.files,
+        )
         try:
-            return await desk.chat.send(
-                conversation_of(message.channel.id, message.author.id),
-                user,
-                desk.link.names.event(message.id),
-                question.text,
-                place=str(Place(message.channel.id, question=message.id, user=message.author.id)),
-                at=message.created_at.timestamp(),
-                parent=parent,
-                language=desk.language(*self._locales(message)),
-                places=self._places(message),
-                scope=scope(message.guild, message.channel),
-                quote=question.quote,
-                attachments=question.files,
-            )
+            return await desk.chat.send(question)
         except (NotFound, NotYours):
             if parent is None:
                 raise
-            return await self._accepted(message, question, None)
+            return await desk.chat.send(replace(question, parent=None))
 
     async def _above_thread(self, message: discord.Message) -> str | None:
         """The answer that a thread was made from, for the first question of a person there."""
@@ -200,22 +196,22 @@ class Messages:
             return False
         return True
 
-    def _question(self, message: discord.Message) -> Question:
+    def _asked(self, message: discord.Message) -> Asked:
         """What it says, and what that is about."""
         me = self._desk.link.me
         text = words(message, me)
         files, unread = readable(message.attachments)
         seen = bool(message.content or message.attachments or message.stickers or message.guild is None)
-        question = Question(text, files=files, unread=unread, blind=not seen)
+        asked = Asked(text, files=files, unread=unread, blind=not seen)
         if not (text or files or unread) and message.stickers:
-            question = replace(question, unread="kind-unknown")
+            asked = replace(asked, unread="kind-unknown")
         reference = message.reference
         replied = reference.resolved if reference is not None else None
         if reference is None or not isinstance(replied, discord.Message):
-            return question
+            return asked
         if replied.author == me:
-            return replace(question, parent=self._desk.link.names.event(replied.id))
-        return replace(question, quote=words(replied, me), quote_hidden=not replied.content)
+            return replace(asked, parent=self._desk.link.names.event(replied.id))
+        return replace(asked, quote=words(replied, me), quote_hidden=not replied.content)
 
     def _replied_to(self, message: discord.Message) -> discord.abc.User | None:
         """Whose message it replies to."""
@@ -244,7 +240,7 @@ class Messages:
             return
         say = await desk.say(user, *self._locales(message))
         sentence = refused(say, refusal)
-        if isinstance(refusal, NotAllowed) and not desk.chat.people.shut_out(user, *self._places(message)):
+        if isinstance(refusal, NotAllowed) and not desk.chat.shut_out(user, *self._places(message)):
             sentence = say("admit-code", code=await desk.chat.ask_admission(user))
         await desk.tell(message, sentence)
 

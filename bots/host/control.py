@@ -25,14 +25,16 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
 
 from bots.host.folder import unusable
 from bots.talk.commands import NotRunning
 from core.chat.reply import Reply
 from core.errors import ConchError, Refused, StoreError
 from core.events import Delta, Finished, Queued
-from core.messages import Attachment, Turn
+from core.messages import Turn
 
 NAME = "conch.sock"
 LONGEST_PATH = 107 if sys.platform == "linux" else 103
@@ -42,6 +44,7 @@ LONGEST_ANSWER = 1024 * 1024 * 1024
 """One line of an answer: a person's whole export is one."""
 
 Method = Callable[..., Awaitable[object]]
+TURN = TypeAdapter(Turn)
 
 
 class RefusedThere(Refused):
@@ -68,8 +71,8 @@ class Failed(ConchError):
 async def listen(folder: Path, methods: Mapping[str, Method]) -> AsyncIterator[None]:
     """Serves ``methods`` until the block ends; whoever calls this holds the folder, so a socket found there is stale.
 
-    A method takes the request's arguments by name and returns what JSON can say, dataclasses, or a Reply, whose events
-    are then streamed. Raises StoreError where the socket cannot be made.
+    A method takes the request's arguments by name, each made into what its annotation names, and returns what JSON can
+    say, dataclasses, or a Reply, whose events are then streamed. Raises StoreError where the socket cannot be made.
     """
     connections: set[asyncio.Task[None]] = set()
 
@@ -158,8 +161,10 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, met
 async def _call(line: bytes, methods: Mapping[str, Method]) -> object:
     try:
         request = json.loads(line)
-        method, arguments = methods[request["method"]], request["arguments"]
-        inspect.signature(method).bind(**arguments)
+        method = methods[request["method"]]
+        arguments = inspect.signature(method).bind(**request["arguments"]).arguments
+        kinds = get_type_hints(method)
+        arguments = {name: TypeAdapter(kinds[name]).validate_python(value) for name, value in arguments.items()}
     except (ValueError, KeyError, TypeError) as error:
         raise Failed("This Conch does not understand the request; is the other one of the same version?") from error
     return await method(**arguments)
@@ -242,7 +247,7 @@ async def stream(folder: Path, method: str, **arguments: object) -> Stream:
     """The answer that the running Conch's ``method`` began. Raises as ``call`` does."""
     reader, writer = await _request(folder, method, arguments)
     try:
-        return Stream(folder, reader, writer, decode_turn((await _answer(reader))["turn"]))
+        return Stream(folder, reader, writer, TURN.validate_python((await _answer(reader))["turn"]))
     except BaseException:
         writer.close()
         raise
@@ -265,7 +270,7 @@ class Stream:
                     self.text += line["text"]
                     yield Delta(line["text"])
                 elif "finished" in line:
-                    self.turn = decode_turn(line["turn"])
+                    self.turn = TURN.validate_python(line["turn"])
                     yield Finished(*line["finished"])
                     return
         finally:
@@ -284,12 +289,6 @@ class Stream:
         return json.loads(line) if line.endswith(b"\n") else None
 
 
-def decode_turn(fields: Mapping[str, Any]) -> Turn:
-    """The turn that these fields of JSON are."""
-    lists = {name: tuple(fields[name]) for name in ("refs", "read", "parts")}
-    return Turn(**{**fields, **lists, "attachments": tuple(Attachment(**file) for file in fields["attachments"])})
-
-
 async def _request(
     folder: Path, method: str, arguments: Mapping[str, object]
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -301,7 +300,9 @@ async def _request(
     except OSError:
         raise NotRunning(f"No Conch is running on the data folder {folder}.") from None
     try:
-        await _write(writer, {"method": method, "arguments": arguments})
+        await _write(
+            writer, {"method": method, "arguments": {name: _plain(value) for name, value in arguments.items()}}
+        )
     except BaseException:
         writer.close()
         raise

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from bots.talk.view import File
 from bots.talk.wording import Say, Wording
 from config.platforms import PERSON
+from core.chat.requests import Status
 from core.errors import ConchError, NotFound, Refused
 from core.events import Delta, Finished, Queued
-from core.messages import Persona, Turn
+from core.messages import Persona, Question, Revision, Target, Turn
 
 NAMES = (
     *("start", "new", "stop", "retry", "undo", "persona", "language"),
@@ -41,62 +42,24 @@ A = TypeVar("A", bound=Answer)
 A_co = TypeVar("A_co", bound=Answer, covariant=True)
 
 
-class Figures(Protocol):
-    """What a Status tells."""
-
-    @property
-    def ready(self) -> bool: ...
-    @property
-    def paused(self) -> bool: ...
-    @property
-    def waiting(self) -> int: ...
-    @property
-    def running(self) -> int: ...
-    @property
-    def messages_left(self) -> int | None: ...
-    @property
-    def tokens_left(self) -> int | None: ...
-    @property
-    def persona(self) -> str: ...
-    @property
-    def weak(self) -> Sequence[str]: ...
-
-
 class NotRunning(ConchError):
     """The Chat is another process's, and that is not there any more."""
 
 
 class Talk(Protocol[A_co]):
-    """What of a Chat a person's commands need; a Chat has it, and so has the client of a running one."""
+    """What of a Chat one person's talk needs; a Chat has it, and so has the client of a running one."""
 
-    async def regenerate(
-        self,
-        target: int | str,
-        user: str,
-        event: str,
-        *,
-        place: str | None = None,
-        at: float | None = None,
-        branch: bool = False,
-        places: Sequence[str] = (),
-    ) -> A_co: ...
-    async def proceed(
-        self,
-        target: int | str,
-        user: str,
-        event: str,
-        *,
-        place: str | None = None,
-        at: float | None = None,
-        places: Sequence[str] = (),
-    ) -> A_co: ...
+    async def send(self, question: Question) -> A_co: ...
+    async def reply(self, target: Target, user: str) -> A_co: ...
+    async def regenerate(self, revision: Revision) -> A_co: ...
+    async def proceed(self, revision: Revision) -> A_co: ...
     async def undo(self, conversation: str, user: str, event: str | None = None) -> Turn | None: ...
-    async def cancel(self, target: int | str, user: str) -> Turn | None: ...
+    async def cancel(self, target: Target, user: str) -> Turn | None: ...
     async def new(self, conversation: str, user: str) -> None: ...
     async def history(self, conversation: str, user: str) -> list[Turn]: ...
     async def persona(self, conversation: str, user: str, name: str | None = None) -> str: ...
     async def language(self, user: str, code: str | None = None) -> str | None: ...
-    async def status(self, user: str, conversation: str | None = None) -> Figures: ...
+    async def status(self, user: str, conversation: str | None = None) -> Status: ...
     async def export(self, user: str) -> dict[str, Any]: ...
     async def forget(self, user: str) -> int: ...
 
@@ -121,17 +84,21 @@ class Asker:
     """Who gives a command, in which conversation, in which language. ``event`` names the command like a question's.
 
     ``target`` is an answer that the command is about, where the platform lets people point at one. ``place``,
-    ``places`` and ``at`` are those of ``Chat.send``.
+    ``places`` and ``at`` are those of a Question.
     """
 
     user: str
     conversation: str
     language: str
     event: str
-    target: int | str | None = None
+    target: Target | None = None
     place: str | None = None
     places: tuple[str, ...] = ()
     at: float | None = None
+
+    def revision(self, target: Target) -> Revision:
+        """What the command wants made of ``target``."""
+        return Revision(target, self.user, self.event, place=self.place, at=self.at, places=self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,18 +193,14 @@ class Commands(Generic[A]):
         target = await self._target(asker)
         if target is None:
             return Outcome(say("nothing-to-retry"), done=False)
-        reply = await self._talk.regenerate(
-            target, asker.user, asker.event, place=asker.place, at=asker.at, branch=True, places=asker.places
-        )
+        reply = await self._talk.regenerate(replace(asker.revision(target), branch=True))
         return Outcome(reply=reply)
 
     async def _continue(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
         target = await self._target(asker)
         if target is None:
             return Outcome(say("nothing-to-continue"), done=False)
-        reply = await self._talk.proceed(
-            target, asker.user, asker.event, place=asker.place, at=asker.at, places=asker.places
-        )
+        reply = await self._talk.proceed(asker.revision(target))
         return Outcome(reply=reply)
 
     async def _undo(self, argument: str, asker: Asker, say: Say) -> Outcome[A]:
@@ -350,7 +313,7 @@ class Commands(Generic[A]):
         weak = (await self._talk.status(user)).weak
         return f"{text}\n\n{self._wording(language, 'weak-language')}" if language in weak else text
 
-    async def _target(self, asker: Asker) -> int | str | None:
+    async def _target(self, asker: Asker) -> Target | None:
         """The answer that was pointed at, else the newest one."""
         if asker.target is not None:
             return asker.target

@@ -21,7 +21,7 @@ from bots.talk.files import Unreadable
 from bots.talk.wording import Wording, refused
 from bots.telegram.messages import (
     Command,
-    Question,
+    Words,
     answers,
     command_of,
     files_of,
@@ -29,8 +29,8 @@ from bots.telegram.messages import (
     is_for,
     is_others_command,
     is_said,
-    question_of,
     topic_of,
+    words_of,
 )
 from bots.telegram.names import PREFIX, Names, Place, chat_of, person
 from bots.telegram.once import Given
@@ -39,7 +39,7 @@ from bots.telegram.speakers import Screen, Speaker, Speakers
 from core.chat import chat as core
 from core.chat.reply import Reply
 from core.errors import NotAllowed, NotFound, NotYours, Refused, StoreError, StoreFull
-from core.messages import Attachment
+from core.messages import Attachment, Question, Revision
 from core.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -130,10 +130,10 @@ class Intake:
 
     async def _ask(self, message: Message, speaker: Speaker, at: float) -> None:
         """A question, or something else than words that we cannot read."""
-        question = question_of(message, self._me)
+        words = words_of(message, self._me)
         try:
             files = files_of(message)
-            reply = await self._send(message, speaker, question, files, at)
+            reply = await self._send(message, speaker, words, files, at)
         except Unreadable as unreadable:
             if await self._admits(speaker):
                 self._refusals.notice(speaker, unreadable.cause)
@@ -147,7 +147,7 @@ class Intake:
         """What names us no more may be the rest of a long question that the app has cut, or nothing for us."""
         try:
             reply = await self._send(
-                message, speaker, question_of(message, self._me), (), message.date.timestamp(), only_more=True
+                message, speaker, words_of(message, self._me), (), message.date.timestamp(), only_more=True
             )
         except NotFound:
             return
@@ -160,7 +160,7 @@ class Intake:
         self,
         message: Message,
         speaker: Speaker,
-        question: Question,
+        words: Words,
         files: tuple[Attachment, ...],
         at: float,
         *,
@@ -169,29 +169,28 @@ class Intake:
         """A reply to an answer continues from there; to anything else of ours it is a question like any other."""
         chat, topic = message.chat.id, topic_of(message)
         replied = message.reply_to_message if answers(message, self._me) else None
-        parents = [] if replied is None else [self._names.message(chat, replied.message_id)]
-        for parent in (*parents, None):
-            try:
-                return await self._chat.send(
-                    self._conversation(speaker),
-                    speaker.name,
-                    self._names.message(chat, message.message_id),
-                    question.text,
-                    place=str(speaker.place),
-                    at=at,
-                    parent=parent,
-                    language=speaker.language,
-                    places=speaker.places,
-                    scope=self._names.scope(chat, topic) if speaker.place.group else "",
-                    quote=question.quote,
-                    attachments=files,
-                    more_until=question.more_until,
-                    only_more=only_more,
-                )
-            except (NotFound, NotYours):
-                if parent is None:
-                    raise
-        raise AssertionError("the last of the parents is none")
+        question = Question(
+            self._conversation(speaker),
+            speaker.name,
+            self._names.message(chat, message.message_id),
+            words.text,
+            place=str(speaker.place),
+            at=at,
+            parent=None if replied is None else self._names.message(chat, replied.message_id),
+            language=speaker.language,
+            places=speaker.places,
+            scope=self._names.scope(chat, topic) if speaker.place.group else "",
+            quote=words.quote,
+            attachments=files,
+            more_until=words.more_until,
+            only_more=only_more,
+        )
+        try:
+            return await self._chat.send(question)
+        except (NotFound, NotYours):
+            if question.parent is None:
+                raise
+            return await self._chat.send(replace(question, parent=None))
 
     async def _edited(self, message: Message) -> None:
         """Other words for a question; what was none before may be one now. A place on a map moves without a word."""
@@ -200,14 +199,9 @@ class Intake:
             return
         at, event = message.edit_date.timestamp(), self._names.message(message.chat.id, message.message_id)
         try:
-            reply = await self._chat.edit(
-                event,
-                speaker.name,
-                self._names.message(message.chat.id, message.message_id, int(at)),
-                question_of(message, self._me).text,
-                at=at,
-                places=speaker.places,
-            )
+            edited = self._names.message(message.chat.id, message.message_id, int(at))
+            text = words_of(message, self._me).text
+            reply = await self._chat.edit(Revision(event, speaker.name, edited, text, at=at, places=speaker.places))
         except NotFound:
             if (message.text or message.caption) and self._is_asked(message):
                 await self._ask(message, speaker, at)
@@ -278,15 +272,15 @@ class Intake:
 
     async def _press(self, word: str, turn: int, press: CallbackQuery, speaker: Speaker) -> str:
         """One of the buttons under an answer; what to say to whoever pressed it."""
-        event = self._names.press(press.id)
+        revision = Revision(turn, speaker.name, self._names.press(press.id), places=speaker.places)
         match word:
             case "stop":
                 stopped = await self._chat.cancel(turn, speaker.name, places=speaker.places)
                 return speaker.say("stopped" if stopped else "nothing-to-stop")
             case "regenerate":
-                reply = await self._chat.regenerate(turn, speaker.name, event, take_over=True, places=speaker.places)
+                reply = await self._chat.regenerate(replace(revision, take_over=True))
             case _:
-                reply = await self._chat.proceed(turn, speaker.name, event, places=speaker.places)
+                reply = await self._chat.proceed(revision)
         self._screen.follow(reply)
         return speaker.say("already-done") if reply.turn.shown else ""
 
@@ -302,7 +296,7 @@ class Intake:
         if self._chat.owns(speaker.name):
             await self._chat.allow(person(chat.id))
         try:
-            self._chat.people.check(person(chat.id))
+            self._chat.check_admitted(person(chat.id))
         except NotAllowed:
             await self._refusals.refuse_stranger(speaker)
         else:
@@ -345,7 +339,7 @@ class Intake:
     async def _admits(self, speaker: Speaker) -> bool:
         """May they speak here? If not they hear so."""
         try:
-            self._chat.people.check(speaker.name, speaker.places)
+            self._chat.check_admitted(speaker.name, speaker.places)
         except NotAllowed:
             await self._refusals.refuse_stranger(speaker)
             return False

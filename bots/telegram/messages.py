@@ -30,7 +30,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Words:
     """The words that are for us, without our name in them; what is quoted; and until when more may come."""
 
     text: str
@@ -87,14 +87,14 @@ def is_for(message: Message, me: User) -> bool:
     )
 
 
-def question_of(message: Message, me: User) -> Question:
+def words_of(message: Message, me: User) -> Words:
     """What it asks."""
     text = _without_name(message, me)
     size = units(message.text or "")
     if CUT_FROM <= size < CUT_AT:  # cut where a line or a word ended, whose blank Telegram took away
         text += "\n"
     more = message.date.timestamp() + MORE_WITHIN if size >= CUT_FROM else None
-    return Question(text, _quote(message, me), more)
+    return Words(text, _quote(message, me), more)
 
 
 def files_of(message: Message) -> tuple[Attachment, ...]:

@@ -39,7 +39,7 @@ class Refusals:
 
     async def refuse_stranger(self, speaker: Speaker) -> None:
         """Who is blocked hears so; who is unknown gets a code for the owner, in a group one for all of it."""
-        if self._chat.people.shut_out(speaker.name, *speaker.places):
+        if self._chat.shut_out(speaker.name, *speaker.places):
             self.notice(speaker, NotAllowed.cause, DAY)
             return
         who, key = (speaker.places[0], "admit-group") if speaker.places else (speaker.name, "admit-code")

@@ -125,7 +125,7 @@ async def _session(ground: Ground, options: TelegramOptions, report: Report) -> 
         ground.tell(say("telegram-listening", name=f"@{bot.username}"))
         if options.everything and not bot.bot.can_read_all_group_messages:
             ground.tell(say("telegram-privacy", name=f"@{bot.username}"))
-        if code := chat.people.claim_code():
+        if code := chat.claim_code():
             ground.tell(say("telegram-claim", link=f"https://t.me/{bot.username}?start={code}"))
         await watch.over(polls=not options.webhook)
 

@@ -7,24 +7,16 @@ import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from bots.talk import commands
-from bots.talk.commands import Answer, NotRunning
+from bots.talk.commands import Answer, NotRunning, Talk
 from bots.talk.wording import Say, Wording, ended, queued, refused
 from bots.terminal.keyboard import Interrupted, Screen
 from core.errors import ConchError, NotFound, Refused
 from core.events import Delta, Finished, Queued
-from core.messages import Persona, Turn
+from core.messages import Persona, Question, Turn
 
 PREFIX = "console:"
-
-
-class Talk(commands.Talk[Answer], Protocol):
-    """What of a Chat the terminal needs; a Chat has it, and so has the client of a running one."""
-
-    async def send(self, conversation: str, user: str, event: str, text: str, *, language: str) -> Answer: ...
-    async def reply(self, target: int, user: str) -> Answer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,7 @@ class Console:
 
     def __init__(
         self,
-        talk: Talk,
+        talk: Talk[Answer],
         wording: Wording,
         personas: Mapping[str, Persona],
         screen: Screen,
@@ -114,9 +106,8 @@ class Console:
                 return await self._command(name, rest.strip())
             if line.startswith("/") and name.isalpha():
                 return self._fail("unknown-command", command=word)
-            return await self._show(
-                await self._talk.send(self._key, self._user, self._event(), line, language=self._language)
-            )
+            question = Question(self._key, self._user, self._event(), line, language=self._language)
+            return await self._show(await self._talk.send(question))
         except Refused as refusal:
             self._screen.note(refused(self._say, refusal))
         except ConchError as error:

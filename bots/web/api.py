@@ -42,6 +42,7 @@ from bots.web.view import conversation_view, exchange_view, exchanges, persona_v
 from core.chat.chat import Chat
 from core.chat.reply import Reply
 from core.errors import NotFound
+from core.messages import Question, Revision
 
 WRONG_KEYS = 10
 WRONG_KEYS_SECONDS = 600.0
@@ -202,7 +203,7 @@ class Api:
         visitor = self._visitor(request)
         fields = await fields_of(request)
         persona = fields.get("persona")
-        reply = await self._chat.send(
+        question = Question(
             _key_of(request, visitor),
             visitor.user,
             visitor.event(event_of(fields)),
@@ -210,21 +211,21 @@ class Api:
             persona=persona if isinstance(persona, str) else None,
             language=self._say_in(request),
         )
-        return _accepted(reply)
+        return _accepted(await self._chat.send(question))
 
     async def _regenerate(self, request: Request) -> Response:
         visitor, fields, turn = await self._about_turn(request)
-        event = visitor.event(event_of(fields))
-        return _accepted(await self._chat.regenerate(turn, visitor.user, event, branch=True))
+        revision = Revision(turn, visitor.user, visitor.event(event_of(fields)), branch=True)
+        return _accepted(await self._chat.regenerate(revision))
 
     async def _proceed(self, request: Request) -> Response:
         visitor, fields, turn = await self._about_turn(request)
-        return _accepted(await self._chat.proceed(turn, visitor.user, visitor.event(event_of(fields))))
+        return _accepted(await self._chat.proceed(Revision(turn, visitor.user, visitor.event(event_of(fields)))))
 
     async def _edit(self, request: Request) -> Response:
         visitor, fields, turn = await self._about_turn(request)
         text, event = text_of(fields, "text"), visitor.event(event_of(fields))
-        return _accepted(await self._chat.edit(turn, visitor.user, event, text, branch=True))
+        return _accepted(await self._chat.edit(Revision(turn, visitor.user, event, text, branch=True)))
 
     async def _stop(self, request: Request) -> Response:
         visitor, _, turn = await self._about_turn(request)

@@ -21,7 +21,7 @@ from core.chat.answering import Answering, Observe
 from core.chat.people import People
 from core.chat.personas import Voices
 from core.chat.reply import Reply
-from core.chat.requests import Again, Ask, Options, Target, holds, title
+from core.chat.requests import Options, holds, title
 from core.errors import (
     Draining,
     Expired,
@@ -35,7 +35,7 @@ from core.errors import (
 )
 from core.gate.gate import Gate
 from core.limits import Limits, Spend
-from core.messages import Conversation, Kind, Turn
+from core.messages import Conversation, Kind, Question, Revision, Target, Turn
 from core.store.store import NewTurn, Store
 
 log = logging.getLogger(__name__)
@@ -77,13 +77,13 @@ class Accepting:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._cut_off: dict[str, tuple[float, Refused]] = {}
 
-    async def ask(self, ask: Ask) -> Reply:
+    async def ask(self, question: Question) -> Reply:
         """A new question. Raises Refused."""
-        return await self._whole(self._ask(ask))
+        return await self._whole(self._ask(question))
 
-    async def again(self, again: Again) -> Reply:
+    async def again(self, kind: Kind, revision: Revision) -> Reply:
         """A turn made from another. Raises Refused."""
-        return await self._whole(self._again(again))
+        return await self._whole(self._again(kind, revision))
 
     async def close(self, timeout: float) -> None:
         """Accept nothing more; returns when every accept that had begun has its task."""
@@ -152,187 +152,175 @@ class Accepting:
         """Is an event of that time too old to be answered?"""
         return bool(self._options.max_age) and self._clock() - asked > self._options.max_age
 
-    async def _ask(self, ask: Ask) -> Reply:
+    async def _ask(self, question: Question) -> Reply:
         try:
-            return await self._ask_in_turn(ask)
+            return await self._ask_in_turn(question)
         except Refused as refusal:
-            if ask.more_until is not None and not ask.only_more:
+            if question.more_until is not None and not question.only_more:
                 if len(self._cut_off) > CUT_OFF_KEPT:
                     self._cut_off.clear()
-                self._cut_off[ask.conversation] = ask.more_until, refusal
+                self._cut_off[question.conversation] = question.more_until, refusal
             raise
 
-    def _refuse_rest(self, ask: Ask) -> None:
+    def _refuse_rest(self, question: Question) -> None:
         """Of a question whose first message was refused, the others are: nobody wants an answer to its end alone."""
-        until, refusal = self._cut_off.pop(ask.conversation, (-math.inf, None))
-        if refusal is not None and self._asked(ask.at) <= until:
+        until, refusal = self._cut_off.pop(question.conversation, (-math.inf, None))
+        if refusal is not None and self._asked(question.at) <= until:
             raise refusal
 
-    async def _ask_in_turn(self, ask: Ask) -> Reply:
-        async with self.lock(ask.conversation):
-            seen = await self._store.glance(ask.event, ask.conversation, ask.user, self._asked(ask.at))
+    async def _ask_in_turn(self, question: Question) -> Reply:
+        user, asked = question.user, self._asked(question.at)
+        async with self.lock(question.conversation):
+            seen = await self._store.glance(question.event, question.conversation, user, asked)
             if seen.known is not None:
-                return await self._taken(seen.known, ask.user)
-            if seen.unfinished is not None and _goes_on(seen.unfinished, ask):
-                return await self._append(seen.unfinished, ask)
-            if ask.only_more:
+                return await self._taken(seen.known, user)
+            if seen.unfinished is not None and _goes_on(seen.unfinished, question):
+                return await self._append(seen.unfinished, question)
+            if question.only_more:
                 raise NotFound
-            self._refuse_rest(ask)
-            self._may(ask.user, ask.places, ask.at)
-            self._limits.check_length(ask.text, alone=not ask.quote and not ask.attachments)
+            self._refuse_rest(question)
+            self._may(user, question.places, question.at)
+            self._limits.check_length(question.text, alone=not question.quote and not question.attachments)
             kept = seen.conversation
-            if kept is not None and kept.owner != ask.user:
+            if kept is not None and kept.owner != user:
                 raise NotYours
-            above = None if ask.parent is None else await self.turn(ask.parent)
-            if above is not None and above.user != ask.user and not (ask.scope and above.scope == ask.scope):
-                raise NotYours
-            if ask.persona is not None and ask.persona not in self._voices.personas:
+            above = await self._above(question)
+            if question.persona is not None and question.persona not in self._voices.personas:
                 raise NotFound
-            persona = ask.persona or (kept.persona if kept is not None else self._options.persona)
+            persona = question.persona or (kept.persona if kept is not None else self._options.persona)
+            titled = question.title or title(question.text or question.quote or question.attachments[0].name)
             new = NewTurn(
-                conversation=ask.conversation,
-                user=ask.user,
-                event=ask.event,
+                replace(question, title=titled),
                 kind="send",
-                prompt=ask.text,
-                persona=ask.persona,
+                asked=asked,
+                language=seen.language or question.language or self._options.language,
                 default_persona=self._options.persona,
-                language=seen.language or ask.language or self._options.language,
                 seed=self._seed(),
                 max_tokens=self._voices.max_tokens(persona),
-                asked=self._asked(ask.at),
-                place=ask.place,
                 parent=above.id if above is not None else "head",
-                scope=ask.scope,
-                title=ask.title or title(ask.text or ask.quote or ask.attachments[0].name),
-                quote=ask.quote,
-                attachments=tuple(ask.attachments),
-                more_until=ask.more_until,
             )
-            return await self._accept(new, places=ask.places)
+            return await self._accept(new)
 
-    async def _append(self, turn: Turn, ask: Ask) -> Reply:
+    async def _above(self, question: Question) -> Turn | None:
+        """The answer that a question replies to: one's own, or one that can be read in this very chat. Raises NotFound,
+        NotYours."""
+        if question.parent is None:
+            return None
+        above = await self.turn(question.parent)
+        if above.user != question.user and not (question.scope and above.scope == question.scope):
+            raise NotYours
+        return above
+
+    async def _append(self, turn: Turn, more: Question) -> Reply:
         """One more message of a question, also where a shutdown has begun: it must not stay cut in two.
 
         If its turn has come already, the whole is answered instead, in the same messages. Raises TooLong, and then the
         question is not answered at all.
         """
-        text, live = turn.prompt + ask.text, self._answering.live.get(turn.id)
+        text, live = turn.prompt + more.text, self._answering.live.get(turn.id)
         try:
             self._limits.check_length(text)
             if turn.cause == TOO_LONG_IN_ALL:
                 raise TooLong(self._limits.characters)
         except TooLong:
-            await self._store.append(turn.id, ask.event, "", ask.more_until)
+            await self._store.append(turn.id, more.event, "", more.more_until)
             if live is not None:
                 await self._answering.cancel(live, TOO_LONG_IN_ALL, "error")
             raise
-        if live is not None and await self._answering.append(live, ask.event, ask.text, ask.more_until):
+        if live is not None and await self._answering.append(live, more.event, more.text, more.more_until):
             self._changed(turn.user, turn.conversation)
             return live
-        parts = (*(turn.parts or (len(turn.prompt),)), len(ask.text))
-        new = self._remade(turn, "edit", ask.event, self._asked(ask.at), text, parts)
-        new, shown = replace(new, more_until=ask.more_until), self._answering.replies.get(turn.id)
-        return await self._accept(new, instead_of=live, shown=shown, places=ask.places)
+        question = replace(turn.question(more.event, text), more_until=more.more_until, places=more.places)
+        parts = (*(turn.parts or (len(turn.prompt),)), len(more.text))
+        new = self._remade(turn, "edit", question, self._asked(more.at), parts)
+        return await self._accept(new, instead_of=live, shown=self._answering.replies.get(turn.id))
 
-    async def _again(self, again: Again) -> Reply:
-        first = await self._of(again)
+    async def _again(self, kind: Kind, revision: Revision) -> Reply:
+        first = await self._of(kind, revision)
         async with self.lock(first.conversation):
-            if known := await self._known(again.event, first.user):
+            if known := await self._known(revision.event, first.user):
                 return known
-            old = await self._of(again)  # another edit by the same event may have come before
+            old = await self._of(kind, revision)  # another edit by the same event may have come before
             if old.deleted:
                 raise NotFound
             live = self._answering.live.get(old.id)
-            text, parts = await self._reworded(old, again)
-            if again.kind == "edit" and text == old.prompt:
+            text, parts = await self._reworded(old, kind, revision)
+            if kind == "edit" and text == old.prompt:
                 return await self.reply(old)
-            if again.kind != "edit" and live is not None:
+            if kind != "edit" and live is not None:
                 raise StillAnswering
-            if again.kind == "proceed" and (not old.reply or old.finish_reason not in ("length", "abort")):
+            if kind == "proceed" and (not old.reply or old.finish_reason not in ("length", "abort")):
                 raise NothingToContinue
-            self._may(again.user, again.places, again.at)
-            if again.kind == "edit":
+            self._may(revision.user, revision.places, revision.at)
+            if kind == "edit":
                 self._limits.check_length(text, alone=not old.quote and not old.attachments)
+            question = replace(old.question(revision.event, text), places=revision.places)
+            if revision.place is not None:
+                question = replace(question, place=revision.place)
+            if kind == "proceed":  # the answer goes on, nothing is asked
+                question = replace(question, quote="", attachments=())
             new = replace(
-                self._remade(old, again.kind, again.event, self._asked(again.at), text, parts),
-                place=old.place if again.place is None else again.place,
-                parent=old.id if again.kind == "proceed" else old.parent,
-                take_over=again.take_over,
-                move_head=again.branch or await self._is_newest(old),
-                payer=again.user if again.user != old.user else None,
+                self._remade(old, kind, question, self._asked(revision.at), parts),
+                parent=old.id if kind == "proceed" else old.parent,
+                take_over=revision.take_over,
+                move_head=revision.branch or await self._is_newest(old),
+                payer=revision.user if revision.user != old.user else None,
             )
-            shown = self._answering.replies.get(old.id) if again.take_over else None
-            instead_of = live if again.kind == "edit" else None
-            return await self._accept(new, instead_of, shown, places=again.places)
+            shown = self._answering.replies.get(old.id) if revision.take_over else None
+            return await self._accept(new, live if kind == "edit" else None, shown)
 
-    async def _of(self, again: Again) -> Turn:
+    async def _of(self, kind: Kind, revision: Revision) -> Turn:
         """The turn that it is about. Another's answer may be acted on, never their words. Raises NotFound, NotYours."""
-        found = await self.turn(again.target)
-        if found.user != again.user and again.kind == "edit":
+        found = await self.turn(revision.target)
+        if found.user != revision.user and kind == "edit":
             raise NotYours
-        if not self.may_act(found, again.user, again.moderates):
+        if not self.may_act(found, revision.user, revision.moderates):
             raise NotYours
         return found
 
-    async def _reworded(self, old: Turn, again: Again) -> tuple[str, tuple[int, ...]]:
+    async def _reworded(self, old: Turn, kind: Kind, revision: Revision) -> tuple[str, tuple[int, ...]]:
         """The question's new words, and the lengths of its messages: of several, an edit changes one."""
-        if again.kind == "proceed":
+        if kind == "proceed":
             return "", ()
-        if again.text is None or not old.parts or isinstance(again.target, int):
-            return old.prompt if again.text is None else again.text, old.parts if again.text is None else ()
-        number, ends = await self._store.part(again.target), [0, *accumulate(old.parts)]
+        if kind == "regenerate" or revision.text is None:
+            return old.prompt, old.parts
+        if not old.parts or isinstance(revision.target, int):
+            return revision.text, ()
+        number, ends = await self._store.part(revision.target), [0, *accumulate(old.parts)]
         parts = [old.prompt[start:end] for start, end in pairwise(ends)]
-        parts[number] = again.text
+        parts[number] = revision.text
         return "".join(parts), tuple(map(len, parts))
 
-    def _remade(
-        self, old: Turn, kind: Kind, event: str, asked: float, text: str, parts: tuple[int, ...] = ()
-    ) -> NewTurn:
+    def _remade(self, old: Turn, kind: Kind, question: Question, asked: float, parts: tuple[int, ...]) -> NewTurn:
         """A turn made from another, in its messages and as the conversation's newest."""
-        continues = kind == "proceed"
         return NewTurn(
-            conversation=old.conversation,
-            user=old.user,
-            event=event,
+            question,
             kind=kind,
-            prompt=text,
-            persona=old.persona,
-            default_persona=self._options.persona,
+            asked=asked,
             language=old.language,
+            default_persona=self._options.persona,
             seed=self._seed(),
             max_tokens=self._voices.max_tokens(old.persona),
-            asked=asked,
-            place=old.place,
             parent=old.parent,
             source=old.id,
             take_over=True,
-            scope=old.scope,
-            quote="" if continues else old.quote,
-            attachments=() if continues else old.attachments,
             parts=parts,
         )
 
-    async def _accept(
-        self,
-        new: NewTurn,
-        instead_of: Reply | None = None,
-        shown: Reply | None = None,
-        *,
-        places: Sequence[str] = (),
-    ) -> Reply:
+    async def _accept(self, new: NewTurn, instead_of: Reply | None = None, shown: Reply | None = None) -> Reply:
         """Join the line, then one durable commit, then the task. ``shown``: who still fills the messages taken over.
-        The place in line and the limits are those of whoever pays; ``places`` are theirs.
+        The place in line and the limits are those of whoever pays; the question's places are theirs.
 
         An edited question stands in for the one it replaces, which waits or runs until the commit: it needs no place
         of its own before that, and cannot find the line full.
         """
-        ticket, held, payer = None, holds(new), new.payer or new.user
+        user, conversation = new.question.user, new.question.conversation
+        ticket, held, payer = None, holds(new.question), new.payer or user
         if instead_of is None:
             extra = self._options.backlog if self._clock() - new.asked > OUTAGE_SECONDS else 0
-            ticket = self._gate.join(payer, new.conversation, new.max_tokens, extra=extra, held=held)
+            ticket = self._gate.join(payer, conversation, new.max_tokens, extra=extra, held=held)
         try:
-            turn, fresh = await self._store.accept(new, self._check(new, payer, places))
+            turn, fresh = await self._store.accept(new, self._check(new, payer))
         except BaseException:
             if ticket is not None:
                 ticket.leave()
@@ -340,12 +328,12 @@ class Accepting:
         if not fresh:
             if ticket is not None:
                 ticket.leave()
-            return await self._taken(turn, new.user)
+            return await self._taken(turn, user)
         self._observe("accepted", 1, new.kind)
         if ticket is None:
             waiting = self._answering.waiting(instead_of) if instead_of is not None else None
             ticket = self._gate.join(
-                payer, new.conversation, new.max_tokens, past_bounds=True, instead_of=waiting, held=held
+                payer, conversation, new.max_tokens, past_bounds=True, instead_of=waiting, held=held
             )
         reply = self._answering.start(turn, ticket)
         self._changed(turn.user, turn.conversation)
@@ -355,11 +343,11 @@ class Accepting:
             await self._answering.cancel(instead_of, "edited")
         return reply
 
-    def _check(self, new: NewTurn, payer: str, places: Sequence[str]) -> Callable[[Sequence[Spend]], None] | None:
+    def _check(self, new: NewTurn, payer: str) -> Callable[[Sequence[Spend]], None] | None:
         """The limits of whoever pays, for the store to ask inside the accepting transaction."""
         if self._people.exempt(payer):
             return None
-        limits = self._limits.of((payer, *places))
+        limits = self._limits.of((payer, *new.question.places))
         return lambda spends: limits.check(spends, new.asked, new.max_tokens)
 
     def _may(self, user: str, places: Sequence[str], at: float | None) -> None:
@@ -431,9 +419,9 @@ class Accepting:
             raise
 
 
-def _goes_on(turn: Turn, ask: Ask) -> bool:
+def _goes_on(turn: Turn, more: Question) -> bool:
     """Is it more of that question? A file, or words of somebody else, are a question of their own."""
-    return turn.user == ask.user and bool(ask.text) and not ask.attachments and ask.quote in ("", turn.quote)
+    return turn.user == more.user and bool(more.text) and not more.attachments and more.quote in ("", turn.quote)
 
 
 def _hear(task: asyncio.Task[Any]) -> None:

@@ -22,7 +22,7 @@ from core.errors import ConchError
 from core.events import Delta, Finished, FinishReason, Queued, Started
 from core.gate.gate import Gate, Ticket
 from core.gate.holding import QUIET_SECONDS, Holding
-from core.messages import Message, Turn, Window, groups, window
+from core.messages import End, Message, Turn, Window, groups, window
 from core.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,24 @@ class _Run:
     read: tuple[int, ...] = ()
     fits: int = 0
     attempted: bool = False
+
+    def ended(self, end: Finished) -> End:
+        """The end of its turn, with what it took."""
+        ids = self.reply.ids
+        return End(
+            end.reason,
+            end.cause,
+            reply=self.reply.text,
+            ids=ids,
+            prompt_tokens=self.prompt,
+            computed_tokens=self.computed,
+            reply_tokens=len(ids or ()),
+            cost=self.computed + len(ids or ()),
+            left_out=self.left_out,
+            read=self.read,
+            fits=self.fits,
+            shown=not self.reply.turn.place,
+        )
 
 
 class Answering:
@@ -134,7 +152,7 @@ class Answering:
     async def give_up(self, turn: Turn, end: Finished) -> Turn:
         """End a turn without running it."""
         self._observe("finished", 1, end.reason)
-        return await self._commit(turn, "", None, end, _NOTHING)
+        return await self._commit(turn, End(end.reason, end.cause, shown=not turn.place))
 
     async def drain(self, timeout: float) -> None:
         """Let turns run on for up to ``timeout`` seconds, then close what is left, unanswered."""
@@ -208,7 +226,7 @@ class Answering:
         else:
             run.ticket.leave()
         if end is not None:
-            turn = await self._commit(reply.turn, reply.text, reply.ids, end, run)
+            turn = await self._commit(reply.turn, run.ended(end))
             if turn.finish_reason is not None:
                 self._observe("finished", 1, turn.finish_reason)
                 reply.end(turn)
@@ -231,31 +249,14 @@ class Answering:
         log.error("turn %d failed: %s", run.reply.turn.id, type(failure).__name__, exc_info=failure)
         return Finished("error", "engine_failed")
 
-    async def _commit(
-        self, turn: Turn, text: str, ids: tuple[int, ...] | None, end: Finished, run: _Run | _Nothing
-    ) -> Turn:
+    async def _commit(self, turn: Turn, end: End) -> Turn:
         """Commit the end, again and again while the store cannot take it: the disk may heal, the answer stays.
 
         At a shutdown it gives up with the turn unanswered: the next start makes the answer again.
         """
         while True:
             try:
-                return await self._store.finish(
-                    turn.id,
-                    reply=text,
-                    ids=ids,
-                    reason=end.reason,
-                    cause=end.cause,
-                    prompt_tokens=run.prompt,
-                    computed_tokens=run.computed,
-                    reply_tokens=len(ids or ()),
-                    cost=run.computed + len(ids or ()),
-                    left_out=run.left_out,
-                    at=self._clock(),
-                    shown=not turn.place,
-                    read=run.read,
-                    fits=run.fits,
-                )
+                return await self._store.finish(turn.id, replace(end, at=self._clock()))
             except (ConchError, OSError) as failure:
                 log.error("the end of turn %d is not stored yet: %s", turn.id, failure)
             if self._closing.is_set():
@@ -353,13 +354,3 @@ def readable(path: Sequence[Turn], conversation: str, scope: str) -> Sequence[Tu
     while start and (path[start - 1].conversation == conversation or (scope and path[start - 1].scope == scope)):
         start -= 1
     return [turn for turn in path[start:] if turn.scope or not scope]
-
-
-class _Nothing:
-    """Figures of a turn that never ran."""
-
-    prompt = computed = left_out = fits = 0
-    read: tuple[int, ...] = ()
-
-
-_NOTHING = _Nothing()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from time import time
 from typing import Any, Literal
@@ -18,34 +18,17 @@ from core.chat.answering import Answering, Observe, readable
 from core.chat.people import People
 from core.chat.personas import Voices
 from core.chat.reply import Reply
-from core.chat.requests import Again, Ask, Options, Target, holds
+from core.chat.requests import Options, Status, holds
 from core.chat.requests import title as line
 from core.engine import Engine, Sampling
 from core.errors import NotFound, NotYours
 from core.events import Finished
 from core.gate.gate import Gate
 from core.limits import Limits
-from core.messages import Attachment, Conversation, Persona, Turn
+from core.messages import Conversation, Persona, Question, Revision, Target, Turn
 from core.store.store import Store
 
-__all__ = ["Chat", "Options", "Status", "Target"]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How things stand for one person. ``messages_left`` of this minute, ``tokens_left`` of today; None = no limit.
-    ``weak`` are the languages in which the model is."""
-
-    ready: bool
-    paused: bool
-    slots: int
-    waiting: int
-    running: int
-    messages_left: int | None
-    tokens_left: int | None
-    persona: str
-    owner: bool
-    weak: Sequence[str] = ()
+__all__ = ["Chat", "Options", "Status"]
 
 
 class Chat:
@@ -67,7 +50,7 @@ class Chat:
         random: Random | None = None,
     ) -> None:
         self.personas = personas
-        self.people = people or People()
+        self._people = people or People()
         self._engine, self._gate, self._store = engine, gate, store
         self._limits, self._options, self._clock = limits, options, clock
         self._voices = Voices(personas, options.persona, sampling)
@@ -87,7 +70,7 @@ class Chat:
             self._answering,
             voices=self._voices,
             limits=limits,
-            people=self.people,
+            people=self._people,
             options=options,
             observe=observe,
             changed=self._changed,
@@ -99,57 +82,14 @@ class Chat:
 
     # Questions and answers.
 
-    async def send(
-        self,
-        conversation: str,
-        user: str,
-        event: str,
-        text: str,
-        *,
-        place: str = "",
-        at: float | None = None,
-        parent: Target | None = None,
-        persona: str | None = None,
-        language: str | None = None,
-        places: Sequence[str] = (),
-        scope: str = "",
-        title: str = "",
-        quote: str = "",
-        attachments: Sequence[Attachment] = (),
-        more_until: float | None = None,
-        only_more: bool = False,
-    ) -> Reply:
-        """Accept a question; the same ``event`` again gives the same Reply. Raises Refused; then nothing is stored.
+    async def send(self, question: Question) -> Reply:
+        """Accept a question; the same event again gives the same Reply. Raises Refused; then nothing is stored.
 
-        ``at`` is the event's own time (Unix seconds), ``parent`` an answer that it replies to (else the
-        conversation's newest), ``places`` the ids by which a group may be admitted, ``scope`` the chat in which
-        everybody can read the answer, ``language`` what the platform says of the person. ``places`` may have limits of
-        their own.
-
-        The question may be about words of somebody else (``quote``), and about files. Files without a text are waited
-        for: ``attach`` or ``fail`` must follow, also after a restart. ``more_until``: what the same person says in this
-        conversation up to then, by the events' own times, is more of the same question and gives the same Reply.
-        ``only_more``: it is that or nothing at all; raises NotFound where no question is left open.
+        Files without a text are waited for: ``attach`` or ``fail`` must follow, also after a restart. What is more of a
+        question that the person has begun gives that one's Reply; a question that is only more raises NotFound where
+        none is left open.
         """
-        ask = Ask(
-            conversation=conversation,
-            user=user,
-            event=event,
-            text=text,
-            place=place,
-            at=at,
-            parent=parent,
-            persona=persona,
-            language=language,
-            places=places,
-            scope=scope,
-            title=title,
-            quote=quote,
-            attachments=attachments,
-            more_until=more_until,
-            only_more=only_more,
-        )
-        return await self._accepting.ask(ask)
+        return await self._accepting.ask(question)
 
     async def attach(self, turn: int, texts: Sequence[str]) -> None:
         """The files that a question waits for have been fetched: their texts, in the order of those without one."""
@@ -161,65 +101,31 @@ class Chat:
         if live := self._answering.live.get(turn):
             await self._answering.cancel(live, cause, "error")
 
-    async def regenerate(
-        self,
-        target: Target,
-        user: str,
-        event: str,
-        *,
-        place: str | None = None,
-        at: float | None = None,
-        take_over: bool = False,
-        branch: bool = False,
-        places: Sequence[str] = (),
-        moderates: str = "",
-    ) -> Reply:
-        """Another answer to the same question, as a sibling; ``take_over`` draws it in the old one's messages.
+    async def regenerate(self, revision: Revision) -> Reply:
+        """Another answer to the same question, as a sibling.
 
-        ``user`` is who wants it: whoever asked, an owner, or, of what can be read in the chat ``moderates`` (a
-        ``scope``), somebody whom the platform lets moderate that chat. It stays the asker's turn; admitted must be who
-        wants it, and theirs are the limits and the place in line. The conversation goes on from it if the old one was
-        its newest, or with ``branch``. A second press finds the sibling that the first one made, unless that has ended
-        and the old answer is still shown in messages of its own. Raises StillAnswering while the turn waits or runs.
+        Whoever asked may want it, an owner, and, of what can be read in a chat, who moderates that chat. It stays the
+        asker's turn; admitted must be who wants it, and theirs are the limits and the place in line. The conversation
+        goes on from it if the old one was its newest, or with ``branch``. A second press finds the sibling that the
+        first one made, unless that has ended and the old answer is still shown in messages of its own. Raises
+        StillAnswering while the turn waits or runs.
         """
-        again = Again("regenerate", target, user, event, None, place, at, take_over, branch, places, moderates)
-        return await self._accepting.again(again)
+        return await self._accepting.again("regenerate", revision)
 
-    async def proceed(
-        self,
-        target: Target,
-        user: str,
-        event: str,
-        *,
-        place: str | None = None,
-        at: float | None = None,
-        places: Sequence[str] = (),
-        moderates: str = "",
-    ) -> Reply:
+    async def proceed(self, revision: Revision) -> Reply:
         """Continue an answer that was cut by its length or stopped: a child turn without a question; always the same
-        one, however often it is asked for. Who may, and who pays: see ``regenerate``."""
-        again = Again("proceed", target, user, event, "", place, at, branch=True, places=places, moderates=moderates)
-        return await self._accepting.again(again)
+        one, however often it is asked for. The conversation goes on from it. Who may, and who pays: see
+        ``regenerate``."""
+        return await self._accepting.again("proceed", replace(revision, branch=True))
 
-    async def edit(
-        self,
-        target: Target,
-        user: str,
-        event: str,
-        text: str,
-        *,
-        at: float | None = None,
-        branch: bool = False,
-        places: Sequence[str] = (),
-    ) -> Reply:
+    async def edit(self, revision: Revision) -> Reply:
         """Ask a question anew in other words: a sibling that takes over its messages and, if it waits, its place.
 
         Of a question that came in several messages, an event of one of them changes that one; quoted words and files
         stay. The answer that runs is cancelled. An older question is answered in place and the conversation's newest
         turn stays, unless ``branch``. The same text again is no edit: it gives the Reply that is there.
         """
-        again = Again("edit", target, user, event, text, None, at, take_over=True, branch=branch, places=places)
-        return await self._accepting.again(again)
+        return await self._accepting.again("edit", replace(revision, place=None, take_over=True))
 
     async def delete(self, target: Target, user: str) -> Turn:
         """Cancel, blank and skip a question from now on, with all its answers, continuations and earlier words.
@@ -284,7 +190,7 @@ class Chat:
         if not all(self._accepting.may_act(turn, user, moderates) for turn in others):
             raise NotYours
         if others:
-            self.people.check(user, places)
+            self._people.check(user, places)
         for live in reversed(chosen):
             await self._answering.cancel(live, "stopped")
         return chosen[0].turn if chosen else None
@@ -357,7 +263,7 @@ class Chat:
 
     async def move_place(self, old: str, new: str) -> None:
         """A platform has renamed a place: what ``old`` may, ``new`` may."""
-        await self.people.move(self._store, old, new)
+        await self._people.move(self._store, old, new)
 
     async def persona(self, conversation: str, user: str, name: str | None = None) -> str:
         """The conversation's persona; ``name`` sets it for the questions to come. Raises NotFound."""
@@ -429,7 +335,7 @@ class Chat:
             if not any(live.turn.user == user for live in self._answering.live.values()):
                 break
         self._answering.forget()
-        await self.people.forget(self._store, user)
+        await self._people.forget(self._store, user)
         for key in keys:
             self._changed(user, key)
         return blanked
@@ -438,7 +344,7 @@ class Chat:
         """How things stand for this person, who may have the limits of one of their ``places``."""
         at = self._clock()
         messages, tokens = self._limits.of((user, *places)).left(await self._store.spends(user, at), at)
-        free = self.people.exempt(user)
+        free = self._people.exempt(user)
         return Status(
             ready=self._engine.slots > 0,
             paused=self._paused,
@@ -448,7 +354,7 @@ class Chat:
             messages_left=None if free else messages,
             tokens_left=None if free else tokens,
             persona=await self.persona(conversation, user) if conversation else self._options.persona,
-            owner=self.people.owns(user),
+            owner=self._people.owns(user),
             weak=sorted(self._engine.weak_languages),
         )
 
@@ -476,11 +382,27 @@ class Chat:
     @property
     def unclaimed(self) -> bool:
         """Is there no owner yet? Then a code makes one."""
-        return self.people.claim_code() is not None
+        return self._people.claim_code() is not None
 
     def owns(self, user: str) -> bool:
         """Is this one of the owners?"""
-        return self.people.owns(user)
+        return self._people.owns(user)
+
+    def claim_code(self) -> str | None:
+        """The one-time code by which somebody becomes the owner; None where there is one."""
+        return self._people.claim_code()
+
+    def host(self, user: str) -> None:
+        """A platform says that this person runs the bot there: an owner for as long as Conch runs."""
+        self._people.host(user)
+
+    def check_admitted(self, user: str, places: Sequence[str] = ()) -> None:
+        """Raises NotAllowed unless the person is admitted, by themselves or by one of the places they speak in."""
+        self._people.check(user, places)
+
+    def shut_out(self, *names: str) -> bool:
+        """Is one of these people and places blocked, not merely unknown?"""
+        return self._people.shut_out(*names)
 
     async def stats(self) -> dict[str, Any]:
         """Figures of the store and the gate; no names, no text."""
@@ -489,7 +411,7 @@ class Chat:
 
     async def ask_admission(self, who: str) -> str:
         """The code by which an owner admits a stranger or a place; the same whenever it is asked for."""
-        return await self.people.ask(self._store, who)
+        return await self._people.ask(self._store, who)
 
     async def allow(self, who: str, role: Literal["allowed", "owner"] = "allowed") -> str:
         """Admit a person or a place, by name or by the code that they were given; kept over restarts.
@@ -497,24 +419,24 @@ class Chat:
         Returns the name. Raises NotFound for what is neither.
         """
         name = self._named(who)
-        await self.people.grant(self._store, name, role)
+        await self._people.grant(self._store, name, role)
         return name
 
     async def deny(self, who: str) -> str:
         """Shut a person or a place out, by name or by code, kept over restarts. Returns the name. Raises NotFound."""
         name = self._named(who)
-        await self.people.grant(self._store, name, "denied")
+        await self._people.grant(self._store, name, "denied")
         return name
 
     def _named(self, who: str) -> str:
-        name = who if ":" in who else self.people.asking(who)
+        name = who if ":" in who else self._people.asking(who)
         if name is None:
             raise NotFound
         return name
 
     async def claim(self, code: str, user: str) -> bool:
         """Become the owner by the one-time code that the start printed."""
-        return await self.people.claim(self._store, code, user)
+        return await self._people.claim(self._store, code, user)
 
     def pause(self) -> None:
         """Admit nothing new to the GPU; questions are still accepted and wait."""

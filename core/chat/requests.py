@@ -1,4 +1,4 @@
-"""What is asked of a Chat, as values: a question, a turn made again from another, and what bounds them all."""
+"""What a Chat is told besides questions, and what it tells of itself: its bounds, and how things stand."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.gate.holding import QUIET_SECONDS
-from core.messages import Attachment, Kind, Turn
-from core.store.records import NewTurn
-
-Target = int | str
-"""A turn, by its id or by any of its events."""
+from core.messages import Question, Turn
 
 TITLE_CHARACTERS = 60
 
@@ -30,50 +26,25 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A question that arrived. ``at`` is the event's own time (None: now); see ``Chat.send`` for the rest."""
+class Status:
+    """How things stand for one person. ``messages_left`` of this minute, ``tokens_left`` of today; None = no limit.
+    ``weak`` are the languages in which the model is."""
 
-    conversation: str
-    user: str
-    event: str
-    text: str
-    place: str = ""
-    at: float | None = None
-    parent: Target | None = None
-    persona: str | None = None
-    language: str | None = None
-    places: Sequence[str] = ()
-    scope: str = ""
-    title: str = ""
-    quote: str = ""
-    attachments: Sequence[Attachment] = ()
-    more_until: float | None = None
-    only_more: bool = False
+    ready: bool
+    paused: bool
+    slots: int
+    waiting: int
+    running: int
+    messages_left: int | None
+    tokens_left: int | None
+    persona: str
+    owner: bool
+    weak: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A turn to be made from ``target``: another answer, its continuation, or its question in other words.
-
-    ``user`` is who wants it, and pays for it. ``moderates``: see ``Chat.regenerate``.
-    """
-
-    kind: Kind
-    target: Target
-    user: str
-    event: str
-    text: str | None = None
-    place: str | None = None
-    at: float | None = None
-    take_over: bool = False
-    branch: bool = False
-    places: Sequence[str] = ()
-    moderates: str = ""
-
-
-def holds(turn: Turn | NewTurn) -> bool:
-    """May more of its question come, or its files? Then its ticket is held."""
-    return turn.more_until is not None or any(file.text is None for file in turn.attachments)
+def holds(question: Question | Turn) -> bool:
+    """May more of the question come, or its files? Then its ticket is held."""
+    return question.more_until is not None or any(file.text is None for file in question.attachments)
 
 
 def title(text: str) -> str:

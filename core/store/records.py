@@ -28,9 +28,11 @@ from sqlalchemy import (
 
 from core.errors import NotFound, NotYours
 from core.limits import DAY, Spend
-from core.messages import Attachment, Conversation, Kind, Turn
-from core.store.schema import conversations, events, people, storable, storable_file, turns
+from core.messages import Conversation, End, Kind, Question, Turn
+from core.store.schema import conversations, events, people, storable, storable_file, storable_turn, turns
 
+FIGURES = ("prompt_tokens", "computed_tokens", "reply_tokens", "cost", "left_out", "read", "fits")
+"""What an End tells of its turn beside the words: they stay, too, where those are blanked."""
 TURN_COLUMNS = [turns.c[field.name] for field in fields(Turn)]
 CONVERSATION_COLUMNS = [conversations.c[field.name] for field in fields(Conversation)]
 
@@ -86,38 +88,29 @@ CHANGE_CONVERSATION = update(conversations).where(THIS_KEY)
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """A question to accept. ``asked`` is the event's own time (Unix seconds), ``max_tokens`` its charge until it ends.
+    """A question to accept, with what was decided of it. ``asked`` is its time (Unix seconds), ``language`` the one it
+    is answered in, ``max_tokens`` its charge until it ends.
 
-    ``persona`` None: the conversation's, else ``default_persona``. ``parent`` "head": the conversation's newest turn.
-    ``move_head``: the conversation goes on from this turn. ``title`` is the conversation's, if it has none yet.
-    ``take_over``: the messages of ``source`` become this turn's, and ``source`` is shown nowhere any more. ``quote``,
-    ``attachments``, ``parts``, ``more_until``: see Turn; a question of several messages has its last one in ``event``.
-    ``payer`` is who pays for the answer, where that is not ``user``.
+    A question that names no persona gets the conversation's, else ``default_persona``. ``parent`` "head": the
+    conversation's newest turn. ``move_head``: the conversation goes on from this turn. ``take_over``: the messages of
+    ``source`` become this turn's, and ``source`` is shown nowhere any more. Of a question of several messages,
+    ``parts`` are their lengths, and ``question.event`` is the last of them. ``payer`` is who pays for the answer, where
+    that is not the person who asks.
     """
 
-    conversation: str
-    user: str
-    event: str
+    question: Question
     kind: Kind
-    prompt: str
-    persona: str | None
-    default_persona: str
+    asked: float
     language: str
+    default_persona: str
     seed: int
     max_tokens: int
-    asked: float
-    place: str = ""
     parent: int | Literal["head"] | None = "head"
     source: int | None = None
     refs: tuple[str, ...] = ()
     move_head: bool = True
-    title: str = ""
-    scope: str = ""
     take_over: bool = False
-    quote: str = ""
-    attachments: tuple[Attachment, ...] = ()
     parts: tuple[int, ...] = ()
-    more_until: float | None = None
     payer: str | None = None
 
 
@@ -142,8 +135,8 @@ def accept(
 ) -> tuple[Turn, bool]:
     """The turn, made by this or found. ``payer`` is the keyed hash of who pays. What ``check`` raises leaves nothing
     behind."""
-    event = {"hash": event_hash(new.event)}
-    known = connection.scalar(_EVENT, event)
+    question = new.question
+    known = connection.scalar(_EVENT, {"hash": event_hash(question.event)})
     if known is not None:
         return turn(connection, known), False
     source = None if new.source is None else turn(connection, new.source)
@@ -152,37 +145,54 @@ def accept(
     if source is not None and new.kind in ("regenerate", "proceed"):
         sibling = _turn(connection, _SIBLING, {"source": source.id, "kind": new.kind})
         if sibling is not None and _is_pressed_again(source, sibling):
-            _add_event(connection, new.event, sibling.id)
+            _add_event(connection, question.event, sibling.id)
             place = conversation(connection, sibling.conversation)
             if new.move_head and place is not None and place.head == source.id == sibling.parent:  # after an undo
                 connection.execute(CHANGE_CONVERSATION, {"head": sibling.id, "this": place.key})
             return sibling, False
     if check is not None:
-        check(spends(connection, new.payer or new.user, new.asked, payer))
+        check(spends(connection, new.payer or question.user, new.asked, payer))
     if source is not None and new.take_over:  # where it is shown by now, not when it was looked at
         new = replace(new, refs=source.refs)
         change(connection, source, {"refs": (), "shown": source.finish_reason is not None})
-    place = conversation_made(
-        connection, new.conversation, new.user, persona=new.persona or new.default_persona, now=now
-    )
-    row: dict[str, Any] = {
-        name: storable(value) if isinstance(value, str) else value for name, value in _row(new, place, now).items()
-    }
-    row["attachments"] = tuple(map(storable_file, new.attachments))
-    paid = {"payer": payer if new.payer is not None else None}
-    key = connection.execute(_ADD_TURN, row | paid).inserted_primary_key
-    assert key is not None
-    made = Turn(id=key.id, **row)
-    _add_event(connection, new.event, made.id, max(len(new.parts) - 1, 0))
+    persona = question.persona or new.default_persona
+    place = conversation_made(connection, question.conversation, question.user, persona=persona, now=now)
+    made = _add_turn(connection, new, place, now, payer if new.payer is not None else None)
+    _add_event(connection, question.event, made.id, max(len(new.parts) - 1, 0))
     for ref in made.refs:
         _point(connection, ref, made.id)
     changes: dict[str, Any] = {"updated": now}
     if new.move_head:
         changes["head"] = made.id
-    if new.title and not place.title:
-        changes |= {"title": new.title, "titled_by": made.id}
-    connection.execute(CHANGE_CONVERSATION, changes | {"this": new.conversation})
+    if question.title and not place.title:
+        changes |= {"title": question.title, "titled_by": made.id}
+    connection.execute(CHANGE_CONVERSATION, changes | {"this": question.conversation})
     return made, True
+
+
+def _add_turn(connection: Connection, new: NewTurn, place: Conversation, now: float, payer: str | None) -> Turn:
+    made = storable_turn(
+        Turn(
+            id=0,
+            parent=place.head if new.parent == "head" else new.parent,
+            source=new.source,
+            kind=new.kind,
+            persona=new.question.persona or place.persona or new.default_persona,
+            language=new.language,
+            prompt=new.question.text,
+            seed=new.seed,
+            asked=new.asked,
+            accepted=now,
+            cost=new.max_tokens,
+            refs=new.refs,
+            parts=new.parts,
+            **new.question.kept,
+        )
+    )
+    row = {column.name: getattr(made, column.name) for column in TURN_COLUMNS if column.name != "id"}
+    key = connection.execute(_ADD_TURN, row | {"payer": payer}).inserted_primary_key
+    assert key is not None
+    return replace(made, id=key.id)
 
 
 def _is_pressed_again(source: Turn, sibling: Turn) -> bool:
@@ -191,45 +201,6 @@ def _is_pressed_again(source: Turn, sibling: Turn) -> bool:
     if sibling.finish_reason is None:
         return True
     return bool(sibling.reply) and (sibling.kind == "proceed" or not any(source.refs))
-
-
-def _row(new: NewTurn, place: Conversation, now: float) -> dict[str, Any]:
-    return {
-        "conversation": new.conversation,
-        "parent": place.head if new.parent == "head" else new.parent,
-        "source": new.source,
-        "kind": new.kind,
-        "user": new.user,
-        "persona": new.persona or place.persona or new.default_persona,
-        "language": new.language,
-        "seed": new.seed,
-        "shown": False,
-        "deleted": False,
-        "attempts": 0,
-        "prompt_tokens": 0,
-        "computed_tokens": 0,
-        "reply_tokens": 0,
-        "cost": new.max_tokens,
-        "left_out": 0,
-        "asked": new.asked,
-        "accepted": now,
-        "scope": new.scope,
-        "place": new.place,
-        "refs": tuple(new.refs),
-        "read": (),
-        "fits": 0,
-        "parts": tuple(new.parts),
-        "more_until": new.more_until,
-        "prompt": new.prompt,
-        "quote": new.quote,
-        "attachments": new.attachments,
-        "reply": "",
-        "ids": None,
-        "finish_reason": None,
-        "cause": None,
-        "started": None,
-        "finished": None,
-    }
 
 
 def append(connection: Connection, number: int, event: str, text: str, more_until: float | None) -> Turn:
@@ -268,7 +239,7 @@ def part(connection: Connection, event: str) -> int:
     return connection.scalar(_PART, {"hash": event_hash(event)}) or 0
 
 
-def finish(connection: Connection, number: int, figures: Mapping[str, Any], end: Mapping[str, Any]) -> Turn:
+def finish(connection: Connection, number: int, end: End) -> Turn:
     """The first end stays. Of a turn that was blanked meanwhile only the figures are kept.
 
     What was edited meanwhile has no messages of its own to be shown in any more.
@@ -276,10 +247,12 @@ def finish(connection: Connection, number: int, figures: Mapping[str, Any], end:
     before = turn(connection, number)
     if before.finished is not None:
         return before
+    figures = {name: getattr(end, name) for name in FIGURES} | {"finished": end.at}
     if before.deleted:
         return change(connection, before, figures)
-    shown = end["shown"] or connection.scalar(_EDIT, {"source": number}) is not None
-    return change(connection, before, {**figures, **end, "shown": shown})
+    text = {"reply": storable(end.reply), "ids": end.ids, "finish_reason": end.reason, "cause": end.cause}
+    shown = end.shown or connection.scalar(_EDIT, {"source": number}) is not None
+    return change(connection, before, {**figures, **text, "shown": shown})
 
 
 def start(connection: Connection, number: int, at: float) -> Turn:

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -32,7 +33,7 @@ from sqlalchemy import (
 )
 
 from core.errors import StoreError
-from core.messages import Attachment
+from core.messages import Attachment, Turn
 from core.store.migrations import MIGRATIONS, Migration
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -47,6 +48,13 @@ def storable(words: str) -> str:
 def storable_file(file: Attachment) -> Attachment:
     """The file as it will be read again."""
     return Attachment(storable(file.name), storable(file.source), None if file.text is None else storable(file.text))
+
+
+def storable_turn(turn: Turn) -> Turn:
+    """The turn as it will be read again."""
+    values = ((field.name, getattr(turn, field.name)) for field in fields(turn))
+    texts: dict[str, Any] = {name: storable(value) for name, value in values if isinstance(value, str)}
+    return replace(turn, attachments=tuple(map(storable_file, turn.attachments)), **texts)
 
 
 class Words(TypeDecorator[str]):

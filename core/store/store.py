@@ -18,9 +18,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, ColumnElement, Connection, Executable, Table, delete, func, insert, or_, select, update
 
 from core.errors import ConchError, NotFound
-from core.events import FinishReason
 from core.limits import DAY, Spend
-from core.messages import Conversation, Turn, placed
+from core.messages import Conversation, End, Turn, placed
 from core.store import forgetting, records, schema
 from core.store.database import Database
 from core.store.migrations import MIGRATIONS, Migration
@@ -95,7 +94,7 @@ class Store:
         what it raises refuses the question. Raises NotYours where the conversation belongs to somebody else, NotFound
         for a parent or source that there is not.
         """
-        now, payer = self._clock(), self._payer(new.payer or new.user)
+        now, payer = self._clock(), self._payer(new.payer or new.question.user)
         return await self._database.write(lambda c: records.accept(c, new, check, now=now, payer=payer), durable=True)
 
     async def started(self, turn: int, at: float) -> Turn:
@@ -106,43 +105,9 @@ class Store:
         """A shutdown, no failure, ended the attempt: it does not count."""
         await self._database.write(lambda c: records.change_unseen(c, turn, {}, records.UNSTART))
 
-    async def finish(
-        self,
-        turn: int,
-        *,
-        reply: str,
-        ids: Iterable[int] | None,
-        reason: FinishReason,
-        cause: str | None,
-        prompt_tokens: int,
-        computed_tokens: int,
-        reply_tokens: int,
-        cost: int,
-        left_out: int,
-        at: float,
-        shown: bool,
-        read: Sequence[int] = (),
-        fits: int = 0,
-    ) -> Turn:
+    async def finish(self, turn: int, end: End) -> Turn:
         """Keep the end of an answer. The first end stays; of a turn blanked meanwhile only the figures are kept."""
-        figures = {
-            "prompt_tokens": prompt_tokens,
-            "computed_tokens": computed_tokens,
-            "reply_tokens": reply_tokens,
-            "cost": cost,
-            "left_out": left_out,
-            "finished": at,
-            "read": tuple(read),
-            "fits": fits,
-        }
-        end = {
-            "reply": schema.storable(reply),
-            "ids": None if ids is None else tuple(ids),
-            "finish_reason": reason,
-            "cause": cause,
-            "shown": shown,
-        }
-        return await self._database.write(lambda c: records.finish(c, turn, figures, end))
+        return await self._database.write(lambda c: records.finish(c, turn, end))
 
     async def append(self, turn: int, event: str, text: str, more_until: float | None) -> Turn:
         """One more message of a question, for good like ``accept``; a known event changes nothing."""

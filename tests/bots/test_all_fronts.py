@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.chat.people import People
 from core.chat.reply import Reply
+from core.messages import Question
 from tests.servers.discord.people import answers
 from tests.servers.telegram.server import bot_api
 from tests.support.discord_core import SAY, Beach, Town, at_the_beach
@@ -44,7 +45,7 @@ async def test_the_place_in_line_is_true_across_all_fronts(tmp_path: Path) -> No
         carl = telegram.world.person("Carl")
         telegram.world.say(carl, "second, on Telegram")
         await telegram.world.until(lambda: telegram.room(carl).texts() == [SAY("queued", ahead=1)])
-        page = await home.chat.send("web:dora:1", "web:dora", "web:third", "third, at the page")
+        page = await home.chat.send(Question("web:dora:1", "web:dora", "web:third", "third, at the page"))
         await until(lambda: page.queued is not None and page.queued.ahead == 2)
         discord.town.bob.asks(channel, "fourth, on Discord")
         await discord.until(
@@ -76,7 +77,7 @@ async def test_many_questions_of_one_person_starve_nobody_on_another_front(tmp_p
         for person in people:
             telegram.world.say(person, person.name)
         pages: list[Reply] = [
-            await home.chat.send(f"web:p{number}:1", f"web:p{number}", f"web:{number}", f"page {number}")
+            await home.chat.send(Question(f"web:p{number}:1", f"web:p{number}", f"web:{number}", f"page {number}"))
             for number in range(3)
         ]
         await until(lambda: home.gate.waiting == len(others) + 6)

@@ -19,8 +19,9 @@ import httpx
 import pytest
 
 from bots.host import control
-from bots.host.remote_chat import RemoteChat
+from bots.host.remote_chat import remote_chat
 from core.events import Finished
+from core.messages import Question
 from tests.crash import loopback_discord
 from tests.servers.discord.people import answers
 from tests.support.discord_core import Town
@@ -133,8 +134,8 @@ async def test_it_is_ready_once_the_engine_is(tmp_path: Path) -> None:
 async def test_a_second_ctrl_c_ends_it_at_once_and_the_answer_is_made_at_the_next_start(tmp_path: Path) -> None:
     async with conch(tmp_path, CONCH_ENGINE__DELAY="0.02") as running:
         await running.says("The model is ready.")
-        talk = RemoteChat(tmp_path / "data")
-        answer = await talk.send(KEY, ME, "console:1", "words=5000", language="en")
+        talk = remote_chat(tmp_path / "data")
+        answer = await talk.send(Question(KEY, ME, "console:1", "words=5000", language="en"))
         await anext(aiter(answer))
         running.process.send_signal(signal.SIGINT)
         await running.says("Ctrl-C again ends at once")
@@ -143,17 +144,17 @@ async def test_a_second_ctrl_c_ends_it_at_once_and_the_answer_is_made_at_the_nex
 
 
 async def test_an_answer_that_a_stop_interrupts_is_completed_after_the_next_start(tmp_path: Path) -> None:
-    talk = RemoteChat(tmp_path / "data")
+    talk = remote_chat(tmp_path / "data")
     slow = {"CONCH_ENGINE__DELAY": "0.02", "CONCH_QUEUE__DRAIN_SECONDS": "0.2"}
     async with conch(tmp_path, **slow) as running:
         await running.says("The model is ready.")
-        answer = await talk.send(KEY, ME, "console:1", "words=900", language="en")
+        answer = await talk.send(Question(KEY, ME, "console:1", "words=900", language="en"))
         await anext(aiter(answer))
         running.process.send_signal(signal.SIGTERM)
         assert await running.ends() == 0
     async with conch(tmp_path) as running:
         await running.says("The model is ready.")
-        again = await talk.send(KEY, ME, "console:1", "words=900", language="en")
+        again = await talk.send(Question(KEY, ME, "console:1", "words=900", language="en"))
         events = [event async for event in again]
         assert events[-1] == Finished("stop")
         words = again.turn.reply.split()
@@ -164,7 +165,7 @@ async def test_an_answer_that_a_stop_interrupts_is_completed_after_the_next_star
 async def test_a_short_answer_is_finished_before_a_stop(tmp_path: Path) -> None:
     async with conch(tmp_path, CONCH_ENGINE__DELAY="0.01", CONCH_QUEUE__DRAIN_SECONDS="60") as running:
         await running.says("The model is ready.")
-        answer = await RemoteChat(tmp_path / "data").send(KEY, ME, "console:1", "words=60", language="en")
+        answer = await remote_chat(tmp_path / "data").send(Question(KEY, ME, "console:1", "words=60", language="en"))
         events = aiter(answer)
         await anext(events)
         running.process.send_signal(signal.SIGTERM)
@@ -395,14 +396,14 @@ async def test_without_the_page_the_socket_still_serves(tmp_path: Path) -> None:
     async with conch(tmp_path, CONCH_WEB__ENABLED="false") as running:
         await running.says("The model is ready.")
         assert "http" not in running.said
-        assert (await RemoteChat(tmp_path / "data").status(ME)).ready
+        assert (await remote_chat(tmp_path / "data").status(ME)).ready
 
 
 async def test_no_word_of_a_talk_reaches_the_log(tmp_path: Path) -> None:
     async with conch(tmp_path, CONCH_LOG__LEVEL="debug", CONCH_LOG__FORMAT="json") as running:
         await running.says("The model is ready.")
-        talk = RemoteChat(tmp_path / "data")
-        answer = await talk.send(KEY, ME, "console:1", "echo Xylophon", language="en")
+        talk = remote_chat(tmp_path / "data")
+        answer = await talk.send(Question(KEY, ME, "console:1", "echo Xylophon", language="en"))
         assert [event async for event in answer][-1] == Finished("stop")
         await talk.forget(ME)
         running.process.send_signal(signal.SIGTERM)
@@ -415,7 +416,9 @@ async def test_no_word_of_a_talk_reaches_the_log(tmp_path: Path) -> None:
 async def test_the_figures_are_there_for_prometheus(tmp_path: Path) -> None:
     async with conch(tmp_path) as running:
         await running.says("The model is ready.")
-        answer = await RemoteChat(tmp_path / "data").send(KEY, ME, "console:1", "echo one two", language="en")
+        answer = await remote_chat(tmp_path / "data").send(
+            Question(KEY, ME, "console:1", "echo one two", language="en")
+        )
         assert [event async for event in answer][-1] == Finished("stop")
         async with httpx.AsyncClient(base_url=running.url) as client:
             figures = (await client.get("/metrics")).text

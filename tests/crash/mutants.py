@@ -63,7 +63,8 @@ class KeylessStore(Store):
         return None
 
     async def accept(self, new: NewTurn, check: Callable[[Sequence[Spend]], None] | None) -> tuple[Turn, bool]:
-        return await super().accept(replace(new, event=f"{new.event} {uuid4()}"), check)
+        question = replace(new.question, event=f"{new.question.event} {uuid4()}")
+        return await super().accept(replace(new, question=question), check)
 
 
 MUTANTS: dict[str, type[Store]] = {"late": LateStore, "keyless": KeylessStore}

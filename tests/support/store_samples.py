@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from core.messages import Turn
+from core.messages import End, Question, Turn
 from core.store.store import NewTurn, Store
 
 ANN, BOB = "web:ann", "web:bob"
@@ -14,23 +14,23 @@ DAY = 86_400.0
 NOON = 1_800_000_000.0
 
 _QUESTION = NewTurn(
-    conversation="web:ann:1",
-    user=ANN,
-    event="web:e",
+    Question(conversation="web:ann:1", user=ANN, event="web:e", text="What is a conch?"),
     kind="send",
-    prompt="What is a conch?",
-    persona=None,
     default_persona="assistant",
     language="en",
     seed=7,
     max_tokens=100,
     asked=NOON,
 )
+_DECIDED = {field.name for field in fields(NewTurn)}
 
 
 def question(event: str, **changes: Any) -> NewTurn:
-    """A question of Ann's; the event is its name."""
-    return replace(_QUESTION, event=event, **changes)
+    """A question of Ann's; the event is its name. ``changes`` are of it and of what was decided, by Turn's names."""
+    if "prompt" in changes:
+        changes["text"] = changes.pop("prompt")
+    decided = {name: changes.pop(name) for name in _DECIDED & changes.keys()}
+    return replace(_QUESTION, question=replace(_QUESTION.question, event=event, **changes), **decided)
 
 
 async def ask(store: Store, event: str, **changes: Any) -> Turn:
@@ -55,7 +55,7 @@ async def answer(store: Store, turn: int, reply: str = "A shell.", **changes: An
         "at": NOON + 1,
         "shown": False,
     }
-    return await store.finish(turn, **{**end, **changes})
+    return await store.finish(turn, End(**{**end, **changes}))
 
 
 def holding(folder: Path, *texts: str) -> list[str]:

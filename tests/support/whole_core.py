@@ -17,7 +17,7 @@ from core.engine import Engine, Sampling
 from core.events import Delta
 from core.gate.gate import Gate
 from core.limits import Limits
-from core.messages import Persona
+from core.messages import Persona, Question
 from core.store.store import Store
 from tests.support.stepped_engine import SteppedEngine
 
@@ -53,10 +53,11 @@ class House:
     engine: SteppedEngine
     clock: Clock
     figures: list[tuple[str, float, str]]
+    people: People
 
     async def ask(self, conversation: str, text: str, *, user: str = "web:ann", event: str | None = None) -> Reply:
         """Send a question and let it be answered to the end."""
-        reply = await self.chat.send(conversation, user, event or f"web:{text}", text)
+        reply = await self.chat.send(Question(conversation, user, event or f"web:{text}", text))
         await finish(reply, self.engine)
         return reply
 
@@ -92,7 +93,7 @@ async def house(
     wrap: Callable[[Engine], Engine] = lambda engine: engine,
 ) -> AsyncIterator[House]:
     """Open a core on ``folder``; close it as a shutdown does."""
-    engine = engine or SteppedEngine(slots=slots)
+    engine, people = engine or SteppedEngine(slots=slots), people or People()
     clock = clock or Clock()
     figures: list[tuple[str, float, str]] = []
     async with Store.open(folder, clock=clock) as store:
@@ -111,6 +112,6 @@ async def house(
             random=Random(1),
         )
         try:
-            yield House(chat, gate, store, engine, clock, figures)
+            yield House(chat, gate, store, engine, clock, figures, people)
         finally:
             await chat.drain(0)

@@ -17,10 +17,11 @@ import pytest
 from bots.host import control
 from bots.host.control import Failed, RefusedThere
 from bots.host.folder import Held, hold
-from bots.host.remote_chat import METHODS, RemoteChat
-from bots.talk.commands import NotRunning
+from bots.host.remote_chat import METHODS, remote_chat
+from bots.talk.commands import NotRunning, Talk
 from core.errors import NotFound, StoreError, TooFast
 from core.events import Delta, Finished, Queued
+from core.messages import Question, Revision
 from tests.support.stepped_engine import until
 from tests.support.whole_core import House, house
 
@@ -29,17 +30,17 @@ KEY = "console:me:main"
 
 
 @asynccontextmanager
-async def served(folder: Path, **how: object) -> AsyncIterator[tuple[House, RemoteChat]]:
+async def served(folder: Path, **how: object) -> AsyncIterator[tuple[House, Talk[control.Stream]]]:
     """A house whose chat answers on the socket of ``folder``."""
     async with (
         house(folder, **how) as home,  # type: ignore[arg-type]
         control.listen(folder, {name: getattr(home.chat, name) for name in METHODS}),
     ):
-        yield home, RemoteChat(folder)
+        yield home, remote_chat(folder)
 
 
-async def ask(talk: RemoteChat, text: str, event: str = "console:1") -> control.Stream:
-    return await talk.send(KEY, ME, event, text, language="en")
+async def ask(talk: Talk[control.Stream], text: str, event: str = "console:1") -> control.Stream:
+    return await talk.send(Question(KEY, ME, event, text, language="en"))
 
 
 async def test_a_question_through_the_socket_is_answered_like_any_other(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ async def test_a_question_through_the_socket_is_answered_like_any_other(tmp_path
 
 async def test_the_place_in_line_arrives_and_the_same_event_twice_is_one_turn(tmp_path: Path) -> None:
     async with served(tmp_path) as (home, talk):
-        await home.chat.send("web:ann:1", "web:ann", "web:1", "first")
+        await home.chat.send(Question("web:ann:1", "web:ann", "web:1", "first"))
         answer, again = await ask(talk, "hello"), await ask(talk, "hello")
         assert answer.turn.id == again.turn.id
         events = aiter(answer)
@@ -98,7 +99,7 @@ async def test_refusals_keep_their_cause_and_details(tmp_path: Path) -> None:
 
     async with served(tmp_path) as (_, talk):
         with pytest.raises(RefusedThere) as refused:
-            await talk.regenerate(999, ME, "console:9", branch=True)
+            await talk.regenerate(Revision(999, ME, "console:9", branch=True))
         assert refused.value.cause == NotFound.cause
     async with control.listen(tmp_path, {"try": too_fast}):
         with pytest.raises(RefusedThere) as refused:
@@ -111,7 +112,7 @@ async def test_all_of_a_remote_chat_reaches_the_chat(tmp_path: Path) -> None:
         home.engine.release()
         first = await ask(talk, "hello")
         assert [event async for event in first][-1] == Finished("stop")
-        other = await talk.regenerate(first.turn.id, ME, "console:2", branch=True)
+        other = await talk.regenerate(Revision(first.turn.id, ME, "console:2", branch=True))
         assert [event async for event in other][-1] == Finished("stop")
         assert await talk.persona(KEY, ME) == "assistant"
         assert await talk.persona(KEY, ME, "pirate") == "pirate"

@@ -12,6 +12,7 @@ from bots.host.health import Health
 from bots.host.metrics import CONTENT_TYPE, Metrics
 from core.errors import QueueFull
 from core.gate.gate import Gate
+from core.messages import Question
 from tests.support.stepped_engine import until
 from tests.support.whole_core import House, finish, house
 
@@ -78,7 +79,7 @@ def test_an_unknown_figure_breaks_nothing(caplog: pytest.LogCaptureFixture) -> N
 
 async def test_real_turns_are_counted_and_nobody_is_named(tmp_path: Path) -> None:
     async with house(tmp_path, waiting_per_person=1) as home:
-        reply = await home.chat.send("web:secretname:1", "web:secretname", "web:e", "one")
+        reply = await home.chat.send(Question("web:secretname:1", "web:secretname", "web:e", "one"))
         await until(lambda: home.engine.running)
         home.engine.step(4)
         assert await finish(reply) == "a1 a2 a3 a4"
@@ -98,10 +99,10 @@ async def test_real_turns_are_counted_and_nobody_is_named(tmp_path: Path) -> Non
 async def refuse_one(home: House) -> None:
     """One runs, one waits, the third finds the person's line full."""
     for i in range(2):
-        await home.chat.send(f"web:secretname:{i}", "web:secretname", f"web:e{i}", "more")
+        await home.chat.send(Question(f"web:secretname:{i}", "web:secretname", f"web:e{i}", "more"))
         await until(lambda: home.engine.running)
     with pytest.raises(QueueFull):
-        await home.chat.send("web:secretname:9", "web:secretname", "web:e9", "more")
+        await home.chat.send(Question("web:secretname:9", "web:secretname", "web:e9", "more"))
 
 
 def test_health_names_the_fronts_that_are_down() -> None:

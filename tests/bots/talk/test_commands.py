@@ -14,6 +14,7 @@ from core.chat.people import People
 from core.chat.reply import Reply
 from core.errors import NotYours
 from core.limits import Limits
+from core.messages import Question
 from tests.support.stepped_engine import until
 from tests.support.whole_core import PERSONAS, House, finish, house
 
@@ -65,7 +66,7 @@ async def test_a_new_conversation_a_stop_and_an_undo(front: Front) -> None:
     assert (await front.type("undo", event="u")).text == SAY("undo-done", text="two")
     assert (await front.type("undo", event="u")).text == SAY("undo-done", text="two")  # delivered twice
     assert [turn.prompt for turn in await front.home.chat.history(TALK, ANN)] == ["one"]
-    running = await front.home.chat.send(TALK, ANN, "e", "three")
+    running = await front.home.chat.send(Question(TALK, ANN, "e", "three"))
     assert (await front.type("stop")).text == SAY("stopped")
     assert running.finished is not None
     assert (await front.type("new")).text == SAY("new-done")
@@ -150,7 +151,7 @@ async def test_only_an_owner_gives_the_owners_commands(front: Front) -> None:
 
 async def test_an_owner_pauses_drains_resumes_and_looks(front: Front) -> None:
     assert (await front.type("admin pause", OWNER)).text == SAY("admin-paused")
-    waiting = await front.home.chat.send(TALK, ANN, "e", "one")
+    waiting = await front.home.chat.send(Question(TALK, ANN, "e", "one"))
     await until(lambda: waiting.queued is not None)
     assert (await front.type("admin drain", OWNER)).text == SAY("admin-draining")
     assert (await front.type("admin resume", OWNER)).text == SAY("admin-resumed")
@@ -171,7 +172,7 @@ async def test_an_owner_admits_by_code_by_number_and_by_name(front: Front) -> No
 async def test_who_sends_the_first_code_owns_it(tmp_path: Path) -> None:
     async with house(tmp_path, people=People(open_to=())) as home:
         front = Front(home)
-        code = home.chat.people.claim_code()
+        code = home.chat.claim_code()
         assert (await front.type("start guess")).text == SAY("admin-code-wrong")
         assert (await front.type(f"start {code}")).text == SAY("admin-claimed")
         assert home.chat.owns(ANN)

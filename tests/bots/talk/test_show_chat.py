@@ -13,6 +13,7 @@ from bots.talk.view import Button
 from bots.talk.wording import Wording
 from bots.text.splitting import Part
 from core.chat.reply import Reply
+from core.messages import Question, Revision
 from tests.support.whole_core import House, house
 
 SAY = Wording(Path(__file__).parents[3] / "config" / "locales").bind("en")
@@ -67,7 +68,7 @@ async def until_said(home: House, wall: Wall, text: str) -> None:
 
 
 async def ask(home: House, wall: Wall, text: str) -> tuple[Reply, asyncio.Task[None]]:
-    reply = await home.chat.send(TALK, ANN, f"web:{text}", text, place="wall")
+    reply = await home.chat.send(Question(TALK, ANN, f"web:{text}", text, place="wall"))
     return reply, asyncio.create_task(wall.show(reply))
 
 
@@ -76,12 +77,12 @@ async def test_an_edited_question_and_another_answer_stay_in_the_one_message(tmp
         wall = Wall()
         _, first = await ask(home, wall, "q")
         await until_said(home, wall, "a1 a2")
-        edited = await home.chat.edit("web:q", ANN, "web:q:edit", "better q")
+        edited = await home.chat.edit(Revision("web:q", ANN, "web:q:edit", "better q"))
         second = asyncio.create_task(wall.show(edited))
         await until_said(home, wall, "a1 a2 a3 a4")
         await asyncio.gather(first, second)
         assert len(wall.messages) == 1
-        again = await home.chat.regenerate("web:q:edit", ANN, "web:press", take_over=True)
+        again = await home.chat.regenerate(Revision("web:q:edit", ANN, "web:press", take_over=True))
         third = asyncio.create_task(wall.show(again))
         await asyncio.sleep(0.01)
         await until_said(home, wall, "a1 a2 a3 a4")

@@ -14,8 +14,8 @@ from bots.telegram.messages import (
     is_for,
     is_others_command,
     is_said,
-    question_of,
     topic_of,
+    words_of,
 )
 from bots.telegram.names import Names, Place, chat_of, message_of
 from tests.servers.telegram.world import BOT, Json, entities
@@ -78,7 +78,7 @@ def test_a_command_is_one_however_it_looks() -> None:
 )
 def test_our_name_is_found_by_its_mark_and_left_out_where_it_only_calls(text: str, asked: str) -> None:
     assert is_for(message(text), ME)
-    assert question_of(message(text), ME).text == asked
+    assert words_of(message(text), ME).text == asked
 
 
 @pytest.mark.parametrize("text", ["what?", f"{NAME}s_other what?", "mail@conch_test_bot.example", f"`{NAME}x`"])
@@ -89,7 +89,7 @@ def test_what_only_looks_like_our_name_is_not_for_us(text: str) -> None:
 
 def test_a_mark_that_names_us_without_a_name_counts_too() -> None:
     marks = [{"type": "text_mention", "offset": 0, "length": 5, "user": ME.to_dict()}]
-    assert question_of(message("Conch hello", entities=marks), ME).text == "hello"
+    assert words_of(message("Conch hello", entities=marks), ME).text == "hello"
     other = [{"type": "text_mention", "offset": 0, "length": 5, "user": ANN}]
     assert not is_for(message("Conch hello", entities=other), ME)
 
@@ -99,22 +99,22 @@ def test_a_caption_names_us_like_a_text() -> None:
     document = {"file_id": "f", "file_unique_id": "u"}
     said = message(caption=caption, caption_entities=entities(caption), document=document)
     assert is_for(said, ME)
-    assert question_of(said, ME).text == "what is that?"
+    assert words_of(said, ME).text == "what is that?"
 
 
 def test_a_reply_to_us_is_for_us_and_quotes_nothing_unless_somebody_marked_words() -> None:
     assert is_for(message("and?", reply_to_message=of_us()), ME)
-    assert question_of(message("and?", reply_to_message=of_us()), ME).quote == ""
+    assert words_of(message("and?", reply_to_message=of_us()), ME).quote == ""
     marked = {"text": "answer", "position": 3}
-    assert question_of(message("and?", reply_to_message=of_us(), quote=marked), ME).quote == "answer"
+    assert words_of(message("and?", reply_to_message=of_us(), quote=marked), ME).quote == "answer"
     friend = {**of_us("The moon is cheese."), "from": ANN}
     assert not is_for(message("and?", reply_to_message=friend), ME)
-    assert question_of(message(f"{NAME} and?", reply_to_message=friend), ME).quote == "The moon is cheese."
+    assert words_of(message(f"{NAME} and?", reply_to_message=friend), ME).quote == "The moon is cheese."
 
 
 def test_in_private_everything_is_for_us() -> None:
     assert is_for(message("hello", group=False), ME)
-    assert question_of(message(" exactly  as\nit is", group=False), ME).text == " exactly  as\nit is"
+    assert words_of(message(" exactly  as\nit is", group=False), ME).text == " exactly  as\nit is"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_in_private_everything_is_for_us() -> None:
     ],
 )
 def test_a_text_as_long_as_a_message_may_go_on(text: str, kept: str, more: bool) -> None:
-    question = question_of(message(text, group=False), ME)
+    question = words_of(message(text, group=False), ME)
     assert question.text == kept
     assert question.more_until == (DATE + MORE_WITHIN if more else None)
 

@@ -79,7 +79,7 @@ async def test_an_admission_waits_for_a_disk_that_is_full_and_a_stranger_hears_o
         await scene.shown(scene.room(ann), SAY("store-full"))
         scene.world.add_bot(owner, room)
         await scene.shown(room, SAY("group-welcome", name=NAME))
-        scene.home.chat.people.check(f"telegram:{room.id}")
+        scene.home.chat.check_admitted(f"telegram:{room.id}")
 
 
 async def test_who_is_blocked_hears_so_and_gets_no_code(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ async def test_what_was_admitted_and_asked_is_kept_over_a_restart(tmp_path: Path
         ann, bob = server.world.person("Ann"), server.world.person("Bob")
         for life in range(2):
             async with house(tmp_path, people=closed()) as home:
-                await home.chat.people.load(home.store)
+                await home.people.load(home.store)
                 home.engine.release()
                 async with connected(server, home) as scene:
                     if life == 0:

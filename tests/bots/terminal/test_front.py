@@ -18,12 +18,14 @@ from rich.console import Console as RichConsole
 
 from bots.app import LOCALES
 from bots.host import control
-from bots.host.remote_chat import METHODS, RemoteChat
+from bots.host.remote_chat import METHODS, remote_chat
+from bots.talk.commands import Answer, Talk
 from bots.talk.wording import Wording
-from bots.terminal.front import Console, Options, Talk
+from bots.terminal.front import Console, Options
 from bots.terminal.keyboard import Interrupted, Lines, printable
 from bots.terminal.pane import PARSER, Pane, settled_length
 from core.errors import ConchError
+from core.messages import Question
 from tests.support.stepped_engine import until
 from tests.support.whole_core import PERSONAS, House, house
 
@@ -35,7 +37,9 @@ Reader = Callable[[str], Awaitable[str | None]]
 class Shown:
     """A terminal of a test: what came to the answer and what was said beside it."""
 
-    def __init__(self, home: House, talk: Talk | None = None, *, language: str = "en", interactive: bool = False):
+    def __init__(
+        self, home: House, talk: Talk[Answer] | None = None, *, language: str = "en", interactive: bool = False
+    ):
         self.home = home
         self.out, self.notes = io.StringIO(), io.StringIO()
         self.console = Console(
@@ -77,7 +81,7 @@ async def shown(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield Shown(home)
             return
         async with control.listen(tmp_path, {name: getattr(home.chat, name) for name in METHODS}):
-            yield Shown(home, RemoteChat(tmp_path))
+            yield Shown(home, remote_chat(tmp_path))
 
 
 async def test_piped_questions_give_plain_answers_and_0(shown: Shown) -> None:
@@ -135,7 +139,7 @@ async def test_a_person_who_comes_back_sees_the_last_answer_which_may_have_come_
 
 async def test_a_person_stays_while_conch_is_away_and_sees_the_cut_answer_when_it_is_back(tmp_path: Path) -> None:
     async with house(tmp_path) as home, AsyncExitStack() as here:
-        shown = Shown(home, RemoteChat(tmp_path), interactive=True)
+        shown = Shown(home, remote_chat(tmp_path), interactive=True)
         socket = control.listen(tmp_path, {name: getattr(home.chat, name) for name in METHODS})
         await socket.__aenter__()
 
@@ -243,7 +247,7 @@ async def test_quit_leaves_before_the_lines_that_follow(shown: Shown) -> None:
 async def test_the_place_in_line_is_shown_in_ones_language(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         shown = Shown(home, language="zh")
-        await home.chat.send("web:ann:1", "web:ann", "web:1", "first")
+        await home.chat.send(Question("web:ann:1", "web:ann", "web:1", "first"))
         talk = asyncio.create_task(shown.console.run(typing("one")))
         await until(lambda: "前面还有 1 个问题" in shown.said)
         home.engine.release()
@@ -251,7 +255,7 @@ async def test_the_place_in_line_is_shown_in_ones_language(tmp_path: Path) -> No
 
 
 async def test_an_unfinished_answer_is_shown_when_one_comes_back(shown: Shown) -> None:
-    await shown.home.chat.send(KEY, ME, "console:before", "one")
+    await shown.home.chat.send(Question(KEY, ME, "console:before", "one"))
     talk = asyncio.create_task(shown.console.run(typing()))
     await until(lambda: "> one" in shown.said)
     shown.home.engine.release()

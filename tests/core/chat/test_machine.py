@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 
 from core.chat.chat import Options
 from core.errors import NotFound, NothingToContinue, NotYours, QueueFull, ShuttingDown, StillAnswering
-from core.messages import Turn
+from core.messages import Question, Revision, Turn
 from tests.support.examples import examples
 from tests.support.stepped_engine import SteppedEngine
 from tests.support.whole_core import House, finish, house
@@ -97,7 +97,9 @@ class ChatMachine(RuleBasedStateMachine):
         text = f"{key} {'public' if public else 'private'} {event}"
         scope = "room" if public else ""
         return self.home.chat.send(
-            key, key.rpartition(":")[0], event, text, place="screen", scope=scope, parent=parent, language="en"
+            Question(
+                key, key.rpartition(":")[0], event, text, place="screen", scope=scope, parent=parent, language="en"
+            )
         )
 
     @rule(target=turns, key=st.sampled_from(CONVERSATIONS), public=st.booleans())
@@ -115,7 +117,9 @@ class ChatMachine(RuleBasedStateMachine):
     def replay(self, data):
         event = data.draw(st.sampled_from(sorted(self.accepted)))
         turn = self.run(self.home.store.find(event))
-        reply = self.run(self.home.chat.send(turn.conversation or "web:x", turn.user or "web:x", event, "again"))
+        reply = self.run(
+            self.home.chat.send(Question(turn.conversation or "web:x", turn.user or "web:x", event, "again"))
+        )
         assert reply.turn.id == self.accepted[event]
 
     @rule(target=turns, key=st.sampled_from(CONVERSATIONS))
@@ -134,7 +138,7 @@ class ChatMachine(RuleBasedStateMachine):
     @rule(target=turns, turn=turns, branch=st.booleans(), take_over=st.booleans())
     def regenerate(self, turn, branch, take_over):
         event = self.event()
-        pressed = self.home.chat.regenerate(turn, self.owner(turn), event, branch=branch, take_over=take_over)
+        pressed = self.home.chat.regenerate(Revision(turn, self.owner(turn), event, branch=branch, take_over=take_over))
         return self.accept(pressed, event)
 
     def edited(self, turn: int, target: Any, branch: bool) -> Any:
@@ -142,7 +146,9 @@ class ChatMachine(RuleBasedStateMachine):
         old, event = self.run(self.home.store.turn(turn)), self.event()
         self.touched.add(turn)
         public = "public" if old.scope else "private"
-        work = self.home.chat.edit(target, old.user, event, f"{old.conversation} {public} {event}", branch=branch)
+        work = self.home.chat.edit(
+            Revision(target, old.user, event, f"{old.conversation} {public} {event}", branch=branch)
+        )
         return self.accept(work, event)
 
     @rule(target=turns, turn=turns, branch=st.booleans())
@@ -159,7 +165,7 @@ class ChatMachine(RuleBasedStateMachine):
     @rule(target=turns, turn=turns)
     def proceed(self, turn):
         event = self.event()
-        return self.accept(self.home.chat.proceed(turn, self.owner(turn), event), event)
+        return self.accept(self.home.chat.proceed(Revision(turn, self.owner(turn), event)), event)
 
     @rule(turn=turns)
     def stop(self, turn):

@@ -10,6 +10,7 @@ import pytest
 
 from core.chat.people import ASKING_KEPT, People
 from core.errors import Draining, NotAllowed, NotFound
+from core.messages import Question
 from core.store.store import Store
 from tests.support.whole_core import finish, house
 
@@ -118,12 +119,12 @@ async def test_an_owner_admits_and_shuts_out_by_code_or_by_name(tmp_path: Path) 
     async with house(tmp_path, people=People(open_to=())) as home:
         code = await home.chat.ask_admission(STRANGER)
         with pytest.raises(NotAllowed):
-            await home.chat.send("telegram:c", STRANGER, "e1", "hello")
+            await home.chat.send(Question("telegram:c", STRANGER, "e1", "hello"))
         assert await home.chat.allow(code) == STRANGER
-        await finish(await home.chat.send("telegram:c", STRANGER, "e1", "hello"), home.engine)
+        await finish(await home.chat.send(Question("telegram:c", STRANGER, "e1", "hello")), home.engine)
         assert await home.chat.deny(STRANGER) == STRANGER
         with pytest.raises(NotAllowed):
-            await home.chat.send("telegram:c", STRANGER, "e2", "hello")
+            await home.chat.send(Question("telegram:c", STRANGER, "e2", "hello"))
         with pytest.raises(NotFound):
             await home.chat.allow(code)
 
@@ -139,10 +140,10 @@ async def test_who_asks_to_be_forgotten_asks_for_nothing_any_more(tmp_path: Path
 
 async def test_what_refuses_for_the_time_being_goes_on_with_what_it_has(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        before = await home.chat.send("web:ann:c", "web:ann", "e1", "one")
+        before = await home.chat.send(Question("web:ann:c", "web:ann", "e1", "one"))
         home.chat.refuse()
         with pytest.raises(Draining):
-            await home.chat.send("web:ann:c", "web:ann", "e2", "two")
+            await home.chat.send(Question("web:ann:c", "web:ann", "e2", "two"))
         assert await finish(before, home.engine) == "a1 a2 a3 a4"
         home.chat.unpause()
         await home.ask("web:ann:c", "three")

@@ -16,7 +16,7 @@ from core.chat.people import People
 from core.errors import Empty, NotFound, NotYours, TooLong
 from core.events import Finished
 from core.limits import Limits
-from core.messages import Attachment, Message, Turn, groups, question
+from core.messages import Attachment, Message, Question, Revision, Turn, groups, question
 from tests.support.chat_platform import a_turn
 from tests.support.stepped_engine import SteppedEngine, until
 from tests.support.whole_core import House, finish, house
@@ -70,7 +70,7 @@ def test_a_file_asked_about_before_is_seen_as_far_as_it_was_read_then() -> None:
 
 
 async def test_a_file_is_read_whole_where_it_fits_and_the_turn_says_so(home):
-    reply = await home.chat.send(C, ANN, "web:1", "what is it?", attachments=[NOTES])
+    reply = await home.chat.send(Question(C, ANN, "web:1", "what is it?", attachments=(NOTES,)))
     await finish(reply, home.engine)
     assert last_question(home) == "```notes.txt\none two three\n```\n\nwhat is it?"
     assert reply.turn.read == (13,)
@@ -78,17 +78,19 @@ async def test_a_file_is_read_whole_where_it_fits_and_the_turn_says_so(home):
 
 
 async def test_a_file_alone_is_a_question_and_nothing_at_all_is_none(home):
-    reply = await home.chat.send(C, ANN, "web:1", "", attachments=[NOTES])
+    reply = await home.chat.send(Question(C, ANN, "web:1", "", attachments=(NOTES,)))
     assert (await finish(reply, home.engine)) == "a1 a2 a3 a4"
     assert (await home.chat.conversations(ANN))[0].title == "notes.txt"
     with pytest.raises(Empty):
-        await home.chat.send(C, ANN, "web:2", " ")
+        await home.chat.send(Question(C, ANN, "web:2", " "))
 
 
 async def test_of_a_file_that_does_not_fit_the_beginning_is_read_up_to_a_word(tmp_path: Path) -> None:
     text = " ".join(f"w{number:04}" for number in range(5000))
     async with house(tmp_path, engine=SteppedEngine(context_window=1100)) as home:
-        reply = await home.chat.send(C, ANN, "web:1", "in short?", attachments=[Attachment("long.txt", text=text)])
+        reply = await home.chat.send(
+            Question(C, ANN, "web:1", "in short?", attachments=(Attachment("long.txt", text=text),))
+        )
         assert (await finish(reply, home.engine)) == "a1 a2 a3 a4"
         (read,) = reply.turn.read
         assert text[read] == " "
@@ -96,7 +98,7 @@ async def test_of_a_file_that_does_not_fit_the_beginning_is_read_up_to_a_word(tm
         assert 730 <= await home.engine.count_tokens(home.engine.asked[-1]) <= 750  # three quarters of 1,000
         assert reply.turn.finish_reason == "stop"
 
-        again = await home.chat.send(C, ANN, "web:2", "and then?")
+        again = await home.chat.send(Question(C, ANN, "web:2", "and then?"))
         await finish(again, home.engine)
         assert [message.role for message in home.engine.asked[-1]] == ["user", "assistant", "user"]
         assert text[:read] in home.engine.asked[-1][0].content
@@ -138,8 +140,8 @@ async def test_whatever_the_text_the_portion_fits_and_is_not_much_less_than_coul
 
 
 async def test_a_question_waits_for_its_files_and_is_not_admitted_before(home):
-    waiting = await home.chat.send(C, ANN, "web:1", "what?", attachments=[Attachment("a.txt", "there")])
-    other = await home.chat.send("web:bob:c", BOB, "web:2", "me first")
+    waiting = await home.chat.send(Question(C, ANN, "web:1", "what?", attachments=(Attachment("a.txt", "there"),)))
+    other = await home.chat.send(Question("web:bob:c", BOB, "web:2", "me first"))
     await until(lambda: home.engine.running == {0})
     assert waiting.turn.incomplete
     await home.chat.attach(waiting.turn.id, ["the text"])
@@ -152,7 +154,7 @@ async def test_a_question_waits_for_its_files_and_is_not_admitted_before(home):
 
 async def test_a_restart_waits_for_the_files_again(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        await home.chat.send(C, ANN, "web:1", "what?", attachments=[Attachment("a.txt", "there")])
+        await home.chat.send(Question(C, ANN, "web:1", "what?", attachments=(Attachment("a.txt", "there"),)))
     async with house(tmp_path) as home:
         assert await home.chat.resume(["web:"]) == 1
         (reply,) = await home.chat.unfinished("web:")
@@ -163,7 +165,7 @@ async def test_a_restart_waits_for_the_files_again(tmp_path: Path) -> None:
 
 
 async def test_what_cannot_be_had_ends_the_question_with_a_word(home):
-    reply = await home.chat.send(C, ANN, "web:1", "what?", attachments=[Attachment("a.txt", "there")])
+    reply = await home.chat.send(Question(C, ANN, "web:1", "what?", attachments=(Attachment("a.txt", "there"),)))
     await home.chat.fail(reply.turn.id, "file_unreadable")
     assert await finish(reply) == ""
     assert reply.finished == Finished("error", "file_unreadable")
@@ -172,22 +174,22 @@ async def test_what_cannot_be_had_ends_the_question_with_a_word(home):
 
 
 async def test_another_answer_and_other_words_keep_what_the_question_was_about(home):
-    first = await home.chat.send(C, ANN, "web:1", "what?", quote="they said", attachments=[NOTES])
+    first = await home.chat.send(Question(C, ANN, "web:1", "what?", quote="they said", attachments=(NOTES,)))
     await finish(first, home.engine)
-    again = await home.chat.regenerate(first.turn.id, ANN, "web:2")
+    again = await home.chat.regenerate(Revision(first.turn.id, ANN, "web:2"))
     await finish(again, home.engine)
     assert last_question(home) == "> they said\n\n```notes.txt\none two three\n```\n\nwhat?"
-    edited = await home.chat.edit("web:1", ANN, "web:1:edited", "why?")
+    edited = await home.chat.edit(Revision("web:1", ANN, "web:1:edited", "why?"))
     await finish(edited, home.engine)
     assert last_question(home) == "> they said\n\n```notes.txt\none two three\n```\n\nwhy?"
     assert edited.turn.read == (13,)
-    more = await home.chat.edit("web:1", ANN, "web:1:emptied", "")
+    more = await home.chat.edit(Revision("web:1", ANN, "web:1:emptied", ""))
     await finish(more, home.engine)
     assert last_question(home) == "> they said\n\n```notes.txt\none two three\n```"
 
 
 async def test_a_deleted_question_keeps_neither_quote_nor_files(home):
-    reply = await home.chat.send(C, ANN, "web:1", "what?", quote="they said", attachments=[NOTES])
+    reply = await home.chat.send(Question(C, ANN, "web:1", "what?", quote="they said", attachments=(NOTES,)))
     await finish(reply, home.engine)
     (exported,) = (await home.chat.export(ANN))["conversations"]
     (told,) = exported["turns"]
@@ -201,7 +203,7 @@ async def test_a_deleted_question_keeps_neither_quote_nor_files(home):
 
 
 async def say(home: House, event: str, text: str, at: float, *, more: bool = False):
-    return await home.chat.send(C, ANN, event, text, at=at, more_until=at + 2 if more else None)
+    return await home.chat.send(Question(C, ANN, event, text, at=at, more_until=at + 2 if more else None))
 
 
 async def test_what_follows_a_cut_message_is_part_of_the_same_question(tmp_path: Path) -> None:
@@ -229,7 +231,7 @@ async def test_what_comes_later_or_is_somebody_elses_is_a_question_of_its_own(tm
         now = home.clock() - 10
         first = await say(home, "web:1", "one", now, more=True)
         late = await say(home, "web:2", "two", now + 2.5)
-        other = await home.chat.send("web:bob:c", BOB, "web:3", "three", at=now + 1)
+        other = await home.chat.send(Question("web:bob:c", BOB, "web:3", "three", at=now + 1))
         assert len({first.turn.id, late.turn.id, other.turn.id}) == 3
         home.engine.release()
         for reply in (first, late, other):
@@ -239,13 +241,13 @@ async def test_what_comes_later_or_is_somebody_elses_is_a_question_of_its_own(tm
 async def test_a_file_or_words_of_somebody_else_right_behind_are_a_question_of_their_own(tmp_path: Path) -> None:
     async with house(tmp_path, options=LONG_QUIET) as home:
         now = home.clock() - 10
-        first = await home.chat.send(C, ANN, "web:1", "one, ", at=now, quote="so", more_until=now + 2)
-        same = await home.chat.send(C, ANN, "web:2", "two", at=now + 1, quote="so", more_until=now + 3)
-        file = await home.chat.send(C, ANN, "web:3", "this?", at=now + 1, attachments=[NOTES])
+        first = await home.chat.send(Question(C, ANN, "web:1", "one, ", at=now, quote="so", more_until=now + 2))
+        same = await home.chat.send(Question(C, ANN, "web:2", "two", at=now + 1, quote="so", more_until=now + 3))
+        file = await home.chat.send(Question(C, ANN, "web:3", "this?", at=now + 1, attachments=(NOTES,)))
         assert (first.turn.id, first.turn.prompt) == (same.turn.id, "one, two")
         assert (file.turn.prompt, file.turn.attachments) == ("this?", (NOTES,))
-        again = await home.chat.send(C, ANN, "web:4", "one, ", at=now + 2, more_until=now + 4)
-        quoted = await home.chat.send(C, ANN, "web:5", "and that?", at=now + 3, quote="others said")
+        again = await home.chat.send(Question(C, ANN, "web:4", "one, ", at=now + 2, more_until=now + 4))
+        quoted = await home.chat.send(Question(C, ANN, "web:5", "and that?", at=now + 3, quote="others said"))
         assert again.turn.prompt == "one, "
         assert quoted.turn.quote == "others said"
 
@@ -255,7 +257,7 @@ async def test_what_may_only_be_more_of_a_question_is_nothing_where_none_is_open
         now = home.clock() - 10
 
         async def rest(event: str, at: float):
-            return await home.chat.send(C, ANN, event, "rest", at=at, more_until=at + 2, only_more=True)
+            return await home.chat.send(Question(C, ANN, event, "rest", at=at, more_until=at + 2, only_more=True))
 
         with pytest.raises(NotFound):
             await rest("web:1", now)
@@ -270,7 +272,7 @@ async def test_what_may_only_be_more_of_a_question_is_nothing_where_none_is_open
 async def test_until_it_is_quiet_others_go_first(tmp_path: Path) -> None:
     async with house(tmp_path, options=LONG_QUIET) as home:
         first = await say(home, "web:1", "one", home.clock(), more=True)
-        other = await home.chat.send("web:bob:c", BOB, "web:2", "me")
+        other = await home.chat.send(Question("web:bob:c", BOB, "web:2", "me"))
         await finish(other, home.engine)
         assert first.finished is None
         assert len(home.engine.asked) == 1
@@ -297,7 +299,7 @@ async def test_a_part_that_comes_when_the_answer_has_begun_is_answered_with_the_
 async def test_a_message_placed_late_for_a_question_that_goes_on_belongs_to_the_whole(tmp_path: Path) -> None:
     async with house(tmp_path, options=Options(persona="assistant", quiet=0.0)) as home:
         now = home.clock()
-        first = await home.chat.send(C, ANN, "web:1", "one, ", place="chat 7", at=now, more_until=now + 2)
+        first = await home.chat.send(Question(C, ANN, "web:1", "one, ", place="chat 7", at=now, more_until=now + 2))
         await until(lambda: home.engine.running)
         whole = await say(home, "web:2", "two", now + 1)
         await first.placed(0, "m1")
@@ -323,13 +325,13 @@ async def test_an_edit_changes_the_message_that_it_is_of(tmp_path: Path) -> None
         for number, text in enumerate(("one, ", "two, ", "three")):
             reply = await say(home, f"web:{number}", text, now + number, more=number < 2)
         await finish(reply, home.engine)
-        second = await home.chat.edit("web:1", ANN, "web:1:edited", "zwei, ")
+        second = await home.chat.edit(Revision("web:1", ANN, "web:1:edited", "zwei, "))
         await finish(second, home.engine)
-        third = await home.chat.edit("web:2", ANN, "web:2:edited", "drei")
+        third = await home.chat.edit(Revision("web:2", ANN, "web:2:edited", "drei"))
         await finish(third, home.engine)
         assert await texts(home) == [("one, zwei, drei", "a1 a2 a3 a4")]
         assert last_question(home) == "one, zwei, drei"
-        same = await home.chat.edit("web:1", ANN, "web:1:again", "zwei, ")
+        same = await home.chat.edit(Revision("web:1", ANN, "web:1:again", "zwei, "))
         assert same.turn.id == third.turn.id
 
 
@@ -364,15 +366,15 @@ async def test_a_message_of_an_answer_names_its_turn_also_when_another_answer_to
     first = await home.ask(C, "one")
     await first.placed(0, "chat:7")
     await home.ask(C, "two")
-    branch = await home.chat.send(C, ANN, "web:b", "back there", parent="chat:7")
+    branch = await home.chat.send(Question(C, ANN, "web:b", "back there", parent="chat:7"))
     assert branch.turn.parent == first.turn.id
     await finish(branch, home.engine)
-    again = await home.chat.regenerate(first.turn.id, ANN, "web:r", take_over=True)
+    again = await home.chat.regenerate(Revision(first.turn.id, ANN, "web:r", take_over=True))
     await finish(again, home.engine)
-    later = await home.chat.send(C, ANN, "web:l", "and there", parent="chat:7")
+    later = await home.chat.send(Question(C, ANN, "web:l", "and there", parent="chat:7"))
     assert later.turn.parent == again.turn.id
     with pytest.raises(NotFound):
-        await home.chat.send(C, ANN, "web:n", "where?", parent="chat:8")
+        await home.chat.send(Question(C, ANN, "web:n", "where?", parent="chat:8"))
     await finish(later, home.engine)
 
 
@@ -381,12 +383,12 @@ async def test_an_owner_regenerates_for_whoever_asked_and_nobody_else_does(tmp_p
     async with house(tmp_path, people=people, limits=Limits(1, 0, 0)) as home:
         first = await home.ask(C, "one")
         with pytest.raises(NotYours):
-            await home.chat.regenerate(first.turn.id, BOB, "web:bobs")
-        again = await home.chat.regenerate(first.turn.id, OWNER, "web:owners")
+            await home.chat.regenerate(Revision(first.turn.id, BOB, "web:bobs"))
+        again = await home.chat.regenerate(Revision(first.turn.id, OWNER, "web:owners"))
         await finish(again, home.engine)
         assert (again.turn.user, again.turn.conversation) == (ANN, C)
         with pytest.raises(NotYours):
-            await home.chat.edit(first.turn.id, OWNER, "web:words", "other words")
+            await home.chat.edit(Revision(first.turn.id, OWNER, "web:words", "other words"))
 
 
 async def test_the_same_undo_again_takes_back_no_other_question(home):
@@ -407,7 +409,9 @@ async def test_parts_of_many_people_at_once_stay_with_their_own(tmp_path: Path) 
             for part in range(3):
                 more = now + part + 2 if part < 2 else None
                 event = f"web:{number}:{part}"
-                reply = await home.chat.send(key, user, event, f"{number}.{part} ", at=now + part, more_until=more)
+                reply = await home.chat.send(
+                    Question(key, user, event, f"{number}.{part} ", at=now + part, more_until=more)
+                )
             return reply.turn.prompt
 
         assert await asyncio.gather(*map(paste, range(8))) == [f"{n}.0 {n}.1 {n}.2 " for n in range(8)]

@@ -12,6 +12,7 @@ import pytest
 from core.errors import QueueFull, TooFast
 from core.events import Finished
 from core.limits import Limits
+from core.messages import Question, Revision
 from tests.support.stepped_engine import until
 from tests.support.whole_core import House, finish, house
 
@@ -50,8 +51,8 @@ async def looks(home: House) -> None:
 
 
 async def test_the_next_answer_waits_for_the_end_of_the_last_to_be_kept(home):
-    first = await home.chat.send(C, ANN, "web:1", "one")
-    second = await home.chat.send(C, ANN, "web:2", "two")
+    first = await home.chat.send(Question(C, ANN, "web:1", "one"))
+    second = await home.chat.send(Question(C, ANN, "web:2", "two"))
     await until(lambda: home.engine.running)
     async with slow_disk(home):
         home.engine.step(9)
@@ -64,7 +65,7 @@ async def test_the_next_answer_waits_for_the_end_of_the_last_to_be_kept(home):
 
 
 async def test_no_end_is_told_before_it_is_kept(home):
-    reply = await home.chat.send(C, ANN, "web:1", "one")
+    reply = await home.chat.send(Question(C, ANN, "web:1", "one"))
     await until(lambda: home.engine.running)
     async with slow_disk(home):
         home.engine.step(9)
@@ -76,7 +77,7 @@ async def test_no_end_is_told_before_it_is_kept(home):
 
 
 async def test_after_a_drain_everything_has_come_to_rest(home):
-    replies = [await home.chat.send(f"{C}{i}", ANN, f"web:{i}", "one") for i in range(3)]
+    replies = [await home.chat.send(Question(f"{C}{i}", ANN, f"web:{i}", "one")) for i in range(3)]
     await until(lambda: home.engine.running)
     async with slow_disk(home):
         draining = asyncio.create_task(home.chat.drain(0))
@@ -90,19 +91,19 @@ async def test_after_a_drain_everything_has_come_to_rest(home):
 async def test_what_was_accepted_once_is_taken_up_however_full_the_line_is(tmp_path):
     async with house(tmp_path) as home:
         for i in range(5):
-            await home.chat.send(f"{C}{i}", ANN, f"web:{i}", "one")
+            await home.chat.send(Question(f"{C}{i}", ANN, f"web:{i}", "one"))
     async with house(tmp_path, waiting=1, waiting_per_person=1) as home:
         assert await home.chat.resume(["web:"]) == 5
         with pytest.raises(QueueFull):
-            await home.chat.send(D, BOB, "web:9", "two")
+            await home.chat.send(Question(D, BOB, "web:9", "two"))
 
 
 async def test_an_edit_of_a_question_that_runs_is_accepted_however_full_the_line_is(tmp_path):
     async with house(tmp_path, waiting=1, waiting_per_person=1) as home:
-        running = await home.chat.send(C, ANN, "web:1", "oen")
+        running = await home.chat.send(Question(C, ANN, "web:1", "oen"))
         await until(lambda: home.engine.running)
-        await home.chat.send(D, BOB, "web:2", "two")
-        edited = await home.chat.edit("web:1", ANN, "web:1:a", "one")
+        await home.chat.send(Question(D, BOB, "web:2", "two"))
+        edited = await home.chat.edit(Revision("web:1", ANN, "web:1:a", "one"))
         assert running.finished == Finished("abort", "edited")
         home.engine.release()
         assert await finish(edited) == "a1 a2 a3 a4"
@@ -110,11 +111,11 @@ async def test_an_edit_of_a_question_that_runs_is_accepted_however_full_the_line
 
 async def test_a_conversation_that_moves_while_it_is_answered_is_still_one(tmp_path):
     async with house(tmp_path, slots=2) as home:
-        first = await home.chat.send("tg:1:ann", ANN, "tg:1", "one")
-        second = await home.chat.send("tg:1:ann", ANN, "tg:2", "two")
+        first = await home.chat.send(Question("tg:1:ann", ANN, "tg:1", "one"))
+        second = await home.chat.send(Question("tg:1:ann", ANN, "tg:2", "two"))
         await until(lambda: home.engine.running)
         await home.chat.move("tg:1:", "tg:2:")
-        third = await home.chat.send("tg:2:ann", ANN, "tg:3", "three")
+        third = await home.chat.send(Question("tg:2:ann", ANN, "tg:3", "three"))
         await looks(home)
         assert len(home.engine.asked) == 1
         home.engine.release()
@@ -129,7 +130,7 @@ async def test_a_conversation_that_moves_while_it_is_answered_is_still_one(tmp_p
 
 async def test_a_platforms_clock_that_is_ahead_wins_nothing(tmp_path):
     async with house(tmp_path, limits=Limits(messages_per_minute=1, tokens_per_day=0, characters=0)) as home:
-        ahead = await home.chat.send(C, ANN, "web:1", "one", at=home.clock() + 3600)
+        ahead = await home.chat.send(Question(C, ANN, "web:1", "one", at=home.clock() + 3600))
         assert ahead.turn.asked == home.clock()
         with pytest.raises(TooFast):
-            await home.chat.send(C, ANN, "web:2", "two", at=home.clock() + 7200)
+            await home.chat.send(Question(C, ANN, "web:2", "two", at=home.clock() + 7200))

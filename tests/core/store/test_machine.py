@@ -146,11 +146,11 @@ class StoreMachine(RuleBasedStateMachine):
                 return multiple()
             raise AssertionError("it took a question into somebody else's conversation")
         self.accepted(new)
-        return new.event
+        return new.question.event
 
     def accepted(self, new: NewTurn) -> None:
-        line = self.lines.setdefault(new.conversation, Line(new.user))
-        payer = new.payer or new.user
+        line = self.lines.setdefault(new.question.conversation, Line(new.question.user))
+        payer = new.payer or new.question.user
         before = self.runner.run(self.store.spends(payer, new.asked))
         seen: list[Any] = []
         turn, fresh = self.runner.run(self.store.accept(new, seen.append))
@@ -159,18 +159,18 @@ class StoreMachine(RuleBasedStateMachine):
         assert turn.id == len(self.turns) + 1
         assert turn.parent == (line.head if new.parent == "head" else new.parent)
         assert (turn.user, turn.conversation, turn.kind, turn.source) == (
-            new.user,
-            new.conversation,
+            new.question.user,
+            new.question.conversation,
             new.kind,
             new.source,
         )
         assert (turn.asked, turn.accepted, turn.cost) == (new.asked, self.now, new.max_tokens)
-        self.turns[turn.id], self.paid[turn.id], self.known[new.event] = turn, payer, turn.id
+        self.turns[turn.id], self.paid[turn.id], self.known[new.question.event] = turn, payer, turn.id
         line.turns.append(turn.id)
         if new.move_head:
             line.head = turn.id
-        if new.title and not line.title:
-            line.title, line.titled_by = new.title, turn.id
+        if new.question.title and not line.title:
+            line.title, line.titled_by = new.question.title, turn.id
 
     @rule(event=events)
     def replay(self, event: str) -> None:

@@ -27,7 +27,7 @@ async def test_a_question_comes_back_as_it_was_accepted(store: Store) -> None:
     new = question("web:e", prompt="소라가 뭐예요? 🐚", place='{"chat": 5}', refs=("7",), scope="here", title="Conch")
     turn, fresh = await store.accept(new, None)
     assert fresh
-    assert (turn.prompt, turn.place, turn.refs, turn.scope) == (new.prompt, new.place, ("7",), "here")
+    assert (turn.prompt, turn.place, turn.refs, turn.scope) == (new.question.text, new.question.place, ("7",), "here")
     assert (turn.user, turn.conversation, turn.persona, turn.seed) == (ANN, "web:ann:1", "assistant", 7)
     assert (turn.asked, turn.accepted, turn.cost, turn.attempts) == (NOON, NOON, 100, 0)
     assert (turn.finish_reason, turn.reply, turn.ids, turn.shown, turn.deleted) == (None, "", None, False, False)
