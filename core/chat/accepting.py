@@ -22,6 +22,7 @@ from core.chat.people import People
 from core.chat.personas import Voices
 from core.chat.reply import Reply
 from core.chat.requests import Options, holds, title
+from core.chat.turns import Turns
 from core.errors import (
     Draining,
     Expired,
@@ -35,7 +36,7 @@ from core.errors import (
 )
 from core.gate.gate import Gate
 from core.limits import Limits, Spend
-from core.messages import Conversation, Kind, Question, Revision, Target, Turn
+from core.messages import Kind, Question, Revision, Turn
 from core.store.store import NewTurn, Store
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Accepting:
         gate: Gate,
         store: Store,
         answering: Answering,
+        turns: Turns,
         *,
         voices: Voices,
         limits: Limits,
@@ -70,7 +72,7 @@ class Accepting:
         self.closed = False
         self.refusing = False
         """Nothing new is accepted for the time being: an owner wants it so."""
-        self._gate, self._store, self._answering = gate, store, answering
+        self._gate, self._store, self._answering, self._turns = gate, store, answering, turns
         self._voices, self._limits, self._people, self._options = voices, limits, people, options
         self._observe, self._changed, self._clock, self._random = observe, changed, clock, random
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -99,47 +101,6 @@ class Accepting:
             lock = self._locks[conversation] = asyncio.Lock()
         async with lock:
             yield
-
-    async def turn(self, target: Target, user: str | None = None) -> Turn:
-        """The turn, which must be ``user``'s if one is named. Raises NotFound, NotYours.
-
-        An event names the question as it reads now, with its newest answer: the last edit of it, the last regenerate.
-        A message of an answer names the turn that is shown in it.
-        """
-        turn = await (self._store.turn(target) if isinstance(target, int) else self._newest(target))
-        if turn is None:
-            raise NotFound
-        if user is not None and turn.user != user:
-            raise NotYours
-        return turn
-
-    async def conversation(self, key: str, user: str) -> Conversation | None:
-        """The conversation, None where there is none yet. Raises NotYours."""
-        kept = await self._store.conversation(key)
-        if kept is not None and kept.owner != user:
-            raise NotYours
-        return kept
-
-    async def reply(self, turn: Turn) -> Reply:
-        """The Reply of a turn: the one that is followed already, or one drawn from the store."""
-        replies = self._answering.replies
-        if turn.id not in replies and turn.finish_reason is None:  # it may have ended since it was read
-            turn = await self._store.turn(turn.id) or turn
-        if turn.id in replies and not turn.deleted:
-            return replies[turn.id]
-        reply = replies[turn.id] = Reply(turn, self._store, self._answering.cancel)
-        if turn.finish_reason is None:  # nobody answers it in this life
-            reply.close()
-        return reply
-
-    async def family(self, turn: Turn) -> list[Turn]:
-        """A question in all its words with all its answers: made again, edited, continued. The first first."""
-        while turn.source is not None and turn.kind in ("regenerate", "edit"):
-            turn = await self.turn(turn.source)
-        found = [turn]
-        for one in found:
-            found += await self._store.made_from(one.id)
-        return found
 
     def may_act(self, turn: Turn, user: str, moderates: str) -> bool:
         """May ``user`` stop this answer or ask for another one? It is theirs, or can be read in the chat that they
@@ -173,7 +134,7 @@ class Accepting:
         async with self.lock(question.conversation):
             seen = await self._store.glance(question.event, question.conversation, user, asked)
             if seen.known is not None:
-                return await self._taken(seen.known, user)
+                return await self._turns.taken(seen.known, user)
             if seen.unfinished is not None and _goes_on(seen.unfinished, question):
                 return await self._append(seen.unfinished, question)
             if question.only_more:
@@ -206,7 +167,7 @@ class Accepting:
         NotYours."""
         if question.parent is None:
             return None
-        above = await self.turn(question.parent)
+        above = await self._turns.turn(question.parent)
         if above.user != question.user and not (question.scope and above.scope == question.scope):
             raise NotYours
         return above
@@ -238,7 +199,7 @@ class Accepting:
     async def _again(self, kind: Kind, revision: Revision) -> Reply:
         first = await self._of(kind, revision)
         async with self.lock(first.conversation):
-            if known := await self._known(revision.event, first.user):
+            if known := await self._turns.known(revision.event, first.user):
                 return known
             old = await self._of(kind, revision)  # another edit by the same event may have come before
             if old.deleted:
@@ -246,7 +207,7 @@ class Accepting:
             live = self._answering.live.get(old.id)
             text, parts = await self._reworded(old, kind, revision)
             if kind == "edit" and text == old.prompt:
-                return await self.reply(old)
+                return await self._turns.reply(old)
             if kind != "edit" and live is not None:
                 raise StillAnswering
             if kind == "proceed" and (not old.reply or old.finish_reason not in ("length", "abort")):
@@ -263,7 +224,7 @@ class Accepting:
                 self._remade(old, kind, question, self._asked(revision.at), parts),
                 parent=old.id if kind == "proceed" else old.parent,
                 take_over=revision.take_over,
-                move_head=revision.branch or await self._is_newest(old),
+                move_head=revision.branch or await self._turns.is_newest(old),
                 payer=revision.user if revision.user != old.user else None,
             )
             shown = self._answering.replies.get(old.id) if revision.take_over else None
@@ -271,7 +232,7 @@ class Accepting:
 
     async def _of(self, kind: Kind, revision: Revision) -> Turn:
         """The turn that it is about. Another's answer may be acted on, never their words. Raises NotFound, NotYours."""
-        found = await self.turn(revision.target)
+        found = await self._turns.turn(revision.target)
         if found.user != revision.user and kind == "edit":
             raise NotYours
         if not self.may_act(found, revision.user, revision.moderates):
@@ -328,7 +289,7 @@ class Accepting:
         if not fresh:
             if ticket is not None:
                 ticket.leave()
-            return await self._taken(turn, user)
+            return await self._turns.taken(turn, user)
         self._observe("accepted", 1, new.kind)
         if ticket is None:
             waiting = self._answering.waiting(instead_of) if instead_of is not None else None
@@ -367,38 +328,6 @@ class Accepting:
 
     def _seed(self) -> int:
         return self._random.randrange(2**31)
-
-    async def _known(self, event: str, user: str) -> Reply | None:
-        turn = await self._store.find(event)
-        return None if turn is None else await self._taken(turn, user)
-
-    async def _taken(self, turn: Turn, user: str) -> Reply:
-        """The Reply of an event that was taken before. Raises NotYours."""
-        if turn.user != user and not turn.deleted:
-            raise NotYours
-        return await self.reply(turn)
-
-    async def _newest(self, event: str) -> Turn | None:
-        turn = await self._store.find(event)
-        while turn is not None and event not in turn.refs:
-            made = [one for one in await self._store.made_from(turn.id) if not one.deleted]
-            edits = [one for one in made if one.kind == "edit"]
-            newer = edits or [one for one in made if one.kind == "regenerate"]
-            if not newer:
-                break
-            turn = newer[-1]
-        return turn
-
-    async def _is_newest(self, turn: Turn) -> bool:
-        """Is this the conversation's newest turn, but for continuations of its answer?"""
-        kept = await self._store.conversation(turn.conversation)
-        head = kept.head if kept is not None else None
-        while head is not None and head != turn.id:
-            above = await self.turn(head)
-            if above.asks and not above.deleted:
-                return False
-            head = above.parent
-        return head is not None
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end even if the caller goes away: a commit once begun still gets its task."""

@@ -6,8 +6,7 @@ A question is accepted (``core.chat.accepting``) by one durable commit; from the
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from time import time
@@ -15,11 +14,13 @@ from typing import Any, Literal
 
 from core.chat.accepting import Accepting
 from core.chat.answering import Answering, Observe, readable
+from core.chat.changes import Changes
 from core.chat.people import People
 from core.chat.personas import Voices
 from core.chat.reply import Reply
 from core.chat.requests import Options, Status, holds
 from core.chat.requests import title as line
+from core.chat.turns import Turns
 from core.engine import Engine, Sampling
 from core.errors import NotFound, NotYours
 from core.events import Finished
@@ -54,30 +55,32 @@ class Chat:
         self._engine, self._gate, self._store = engine, gate, store
         self._limits, self._options, self._clock = limits, options, clock
         self._voices = Voices(personas, options.persona, sampling)
+        self._changes = Changes()
         self._answering = Answering(
             engine,
             gate,
             store,
             voices=self._voices,
             observe=observe,
-            changed=self._changed,
+            changed=self._changes.tell,
             clock=clock,
             quiet=options.quiet,
         )
+        self._turns = Turns(store, self._answering)
         self._accepting = Accepting(
             gate,
             store,
             self._answering,
+            self._turns,
             voices=self._voices,
             limits=limits,
             people=self._people,
             options=options,
             observe=observe,
-            changed=self._changed,
+            changed=self._changes.tell,
             clock=clock,
             random=random or Random(),
         )
-        self._watchers: dict[str, set[_Watcher]] = {}
         self._paused = False
 
     # Questions and answers.
@@ -132,15 +135,15 @@ class Chat:
 
         The ``refs`` of what it returns name the messages that should go, too.
         """
-        turn = await self._accepting.turn(target, user)
+        turn = await self._turns.turn(target, user)
         async with self._accepting.lock(turn.conversation):
-            family = await self._accepting.family(await self._accepting.turn(turn.id, user))
+            family = await self._turns.family(await self._turns.turn(turn.id, user))
             for one in reversed(family):
                 if live := self._answering.live.get(one.id):
                     await self._answering.cancel(live, "deleted")
             gone = [await self._store.delete(one.id) for one in reversed(family)]
             self._answering.blank(lambda turn: turn.id in {one.id for one in family})
-        self._changed(user, turn.conversation)
+        self._changes.tell(user, turn.conversation)
         refs = tuple(dict.fromkeys(ref for one in reversed(gone) for ref in one.refs if ref))
         return replace(turn, prompt="", reply="", ids=None, deleted=True, refs=refs)
 
@@ -154,19 +157,19 @@ class Chat:
         async with self._accepting.lock(conversation):
             if event is not None and (known := await self._store.find(event)) is not None:
                 return known
-            kept = await self._accepting.conversation(conversation, user)
+            kept = await self._turns.conversation(conversation, user)
             if kept is None or kept.head is None:
                 return None
-            taken = [turn := await self._accepting.turn(kept.head)]
+            taken = [turn := await self._turns.turn(kept.head)]
             while (turn.deleted or not turn.asks) and turn.parent is not None:
-                taken.append(turn := await self._accepting.turn(turn.parent))
+                taken.append(turn := await self._turns.turn(turn.parent))
             if turn.deleted or turn.conversation != conversation:
                 return None
             for one in taken:
                 if one.conversation == conversation and (live := self._answering.live.get(one.id)):
                     await self._answering.cancel(live, "stopped")
             await self._store.take_back(conversation, turn.id, turn.parent, event)
-        self._changed(user, conversation)
+        self._changes.tell(user, conversation)
         return turn
 
     async def cancel(
@@ -181,7 +184,7 @@ class Chat:
         chosen = [live for live in self._answering.live.values() if live.turn.conversation == target]
         if not chosen:
             try:
-                found = await self._accepting.turn(target)
+                found = await self._turns.turn(target)
             except NotFound:
                 return None
             live = self._answering.live.get(found.id)
@@ -198,12 +201,12 @@ class Chat:
     async def new(self, conversation: str, user: str) -> None:
         """Begin afresh: what waits or runs is cancelled, and the next question has no past."""
         async with self._accepting.lock(conversation):
-            if await self._accepting.conversation(conversation, user) is None:
+            if await self._turns.conversation(conversation, user) is None:
                 return
             for live in self._in(conversation):
                 await self._answering.cancel(live, "new")
             await self._store.set_head(conversation, None)
-        self._changed(user, conversation)
+        self._changes.tell(user, conversation)
 
     async def resume(self, prefixes: Iterable[str]) -> int:
         """Take up what an earlier run left unanswered, in the order of acceptance, past bounds and limits.
@@ -236,12 +239,12 @@ class Chat:
         """The Replies that an adapter must still show, in order: unanswered, or not shown to the end."""
         replies = {r.turn.id: r for r in self._answering.live.values() if r.turn.conversation.startswith(prefix)}
         for turn in await self._store.unshown(prefix):
-            replies.setdefault(turn.id, await self._accepting.reply(turn))
+            replies.setdefault(turn.id, await self._turns.reply(turn))
         return [replies[turn] for turn in sorted(replies)]
 
     async def turn(self, target: Target) -> Turn:
         """A turn, whoever asked it. Raises NotFound."""
-        return await self._accepting.turn(target)
+        return await self._turns.turn(target)
 
     def live(self, turn: int) -> Reply | None:
         """The Reply of a turn that waits or runs."""
@@ -249,7 +252,7 @@ class Chat:
 
     async def reply(self, target: Target, user: str) -> Reply:
         """The Reply of any turn of this person, running or drawn from the store."""
-        return await self._accepting.reply(await self._accepting.turn(target, user))
+        return await self._turns.reply(await self._turns.turn(target, user))
 
     # What is kept.
 
@@ -270,13 +273,13 @@ class Chat:
         if name is not None and name not in self.personas:
             raise NotFound
         async with self._accepting.lock(conversation):
-            kept = await self._accepting.conversation(conversation, user)
+            kept = await self._turns.conversation(conversation, user)
             if name is not None:
                 if kept is None:
                     await self._store.create(conversation, user, "")
                 await self._store.set_persona(conversation, name)
         if name is not None:
-            self._changed(user, conversation)
+            self._changes.tell(user, conversation)
             return name
         return kept.persona if kept is not None and kept.persona in self.personas else self._options.persona
 
@@ -293,7 +296,7 @@ class Chat:
 
     async def history(self, conversation: str, user: str) -> list[Turn]:
         """The turns from the start, or the last ``new``, to the newest. Raises NotFound, NotYours."""
-        kept = await self._accepting.conversation(conversation, user)
+        kept = await self._turns.conversation(conversation, user)
         if kept is None:
             raise NotFound
         path = await self._store.path(kept.head) if kept.head is not None else []
@@ -301,21 +304,21 @@ class Chat:
 
     async def rename(self, conversation: str, user: str, title: str) -> None:
         """Give the conversation a title of at most 60 characters."""
-        if await self._accepting.conversation(conversation, user) is None:
+        if await self._turns.conversation(conversation, user) is None:
             raise NotFound
         await self._store.rename(conversation, line(title))
-        self._changed(user, conversation)
+        self._changes.tell(user, conversation)
 
     async def remove(self, conversation: str, user: str) -> None:
         """Cancel what runs in it, and forget the conversation's text."""
         async with self._accepting.lock(conversation):
-            if await self._accepting.conversation(conversation, user) is None:
+            if await self._turns.conversation(conversation, user) is None:
                 raise NotFound
             for live in self._in(conversation):
                 await self._answering.cancel(live, "deleted")
             await self._store.remove(conversation)
             self._answering.blank(lambda turn: turn.conversation == conversation)
-        self._changed(user, conversation)
+        self._changes.tell(user, conversation)
 
     async def export(self, user: str) -> dict[str, Any]:
         """Everything that is kept of this person, ready for JSON."""
@@ -337,7 +340,7 @@ class Chat:
         self._answering.forget()
         await self._people.forget(self._store, user)
         for key in keys:
-            self._changed(user, key)
+            self._changes.tell(user, key)
         return blanked
 
     async def status(self, user: str, conversation: str | None = None, places: Sequence[str] = ()) -> Status:
@@ -358,24 +361,12 @@ class Chat:
             weak=sorted(self._engine.weak_languages),
         )
 
-    async def changes(self, user: str) -> AsyncIterator[str]:
+    def changes(self, user: str) -> AsyncGenerator[str, None]:
         """Keys of this person's conversations, each time one's path, title or persona has changed.
 
         What piles up between two looks is merged. Never ends by itself: close the generator.
         """
-        watcher = _Watcher()
-        self._watchers.setdefault(user, set()).add(watcher)
-        try:
-            while True:
-                await watcher.moved.wait()
-                watcher.moved.clear()
-                keys, watcher.keys = watcher.keys, {}
-                for key in keys:
-                    yield key
-        finally:
-            self._watchers[user].discard(watcher)
-            if not self._watchers[user]:
-                del self._watchers[user]
+        return self._changes.of(user)
 
     # The owner.
 
@@ -463,16 +454,3 @@ class Chat:
     def _in(self, conversation: str) -> list[Reply]:
         """What waits or runs in a conversation, the newest first: so that none is admitted between two cancels."""
         return [live for live in reversed(self._answering.live.values()) if live.turn.conversation == conversation]
-
-    def _changed(self, user: str, conversation: str) -> None:
-        for watcher in self._watchers.get(user, ()):
-            watcher.keys[conversation] = None
-            watcher.moved.set()
-
-
-class _Watcher:
-    """One viewer of a person's changes: the keys since its last look."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, None] = {}
-        self.moved = asyncio.Event()

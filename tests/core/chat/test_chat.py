@@ -752,7 +752,7 @@ async def test_a_reply_asked_for_by_an_old_look_at_the_store_still_ends(home):
     await finish(reply)
     await until(lambda: home.chat.live(before.id) is None)
     del reply
-    assert await finish(await home.chat._accepting.reply(before)) == "a1 a2 a3 a4"
+    assert await finish(await home.chat._turns.reply(before)) == "a1 a2 a3 a4"
 
 
 async def test_undo_after_continue_takes_back_the_question_and_continue_makes_no_second_one(tmp_path):

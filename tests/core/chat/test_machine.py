@@ -159,7 +159,7 @@ class ChatMachine(RuleBasedStateMachine):
     @rule(target=turns, data=st.data())
     def edit_by_its_event(self, data):
         event = data.draw(st.sampled_from(sorted(self.accepted)))
-        named = self.run(self.home.chat._accepting.turn(event))
+        named = self.run(self.home.chat.turn(event))
         return self.edited(named.id, event, False)
 
     @rule(target=turns, turn=turns)
