@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from config import LOCALES
 from config.platforms import PERSON, TOKENS
 from core.errors import ConchError, Refused
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from bots.talk.wording import Say
     from config.settings import Settings
 
-LOCALES = Path(__file__).parents[1] / "config" / "locales"
 USAGE_ERRORS: tuple[Any, ...] = tuple(kind for kind in typer.BadParameter.__mro__ if hasattr(kind, "format_message"))
 """BadParameter and what it is made of: typer has no public name for the others."""
 INTERRUPTED = 130
@@ -226,7 +226,7 @@ def restore(
     file: Annotated[Path, typer.Argument(help="cli-restore-file", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", help="cli-forget-yes")] = False,
 ) -> int:
-    from bots import app
+    from bots.host import actions
     from config.settings import load
 
     settings = load()
@@ -235,7 +235,7 @@ def restore(
         print(say("cli-restore-sure", file=str(file), folder=str(settings.data_dir)), end=" ", flush=True)
         if not _agreed():
             return _say(say("cli-not-restored"))
-    before = asyncio.run(app.restore(settings, file))
+    before = asyncio.run(actions.restore(settings, file))
     print(say("cli-restored", file=str(file), folder=str(settings.data_dir)))
     if before is not None:
         print(say("cli-restored-before", file=str(before)))
@@ -265,9 +265,10 @@ def service() -> int:
 
 def bench() -> int:
     from bots import app
+    from bots.host import actions
     from config.settings import load
 
-    print("\n".join(asyncio.run(app.bench(load()))))
+    print("\n".join(asyncio.run(actions.bench(load(), app.open_engine))))
     return 0
 
 
@@ -277,9 +278,9 @@ def _agreed() -> bool:
 
 def _request(settings: Settings, method: str, **arguments: object) -> Any:
     """Has the running Conch do it, or does it here."""
-    from bots import app
+    from bots.host import actions
 
-    return asyncio.run(app.run_command(settings, method, **arguments))
+    return asyncio.run(actions.run_command(settings, method, **arguments))
 
 
 def _settings_of(user: str) -> tuple[Settings, Say]:

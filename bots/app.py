@@ -11,11 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import config
 from bots.host import control, logs
-from bots.host.bench import measure, told
+from bots.host.actions import EngineMaker, methods
 from bots.host.folder import hold
 from bots.host.health import Health
 from bots.host.lifetimes import first, stopping
@@ -23,32 +22,28 @@ from bots.host.machine import user_name
 from bots.host.metrics import Metrics
 from bots.host.plan import sentences
 from bots.host.progress import Loading
-from bots.host.remote_chat import METHODS, remote_chat
-from bots.talk.commands import Answer, NotRunning, Talk
+from bots.host.remote_chat import remote_chat
+from bots.talk.commands import Answer, Talk
 from bots.talk.connection import UP
 from bots.talk.wording import Say, Wording
 from bots.terminal import front as terminal
 from bots.terminal.keyboard import Keyboard, Lines, hushed, piped, spoken, typed
-from config import values
+from config import LOCALES, values
 from config.personas import load_personas
 from config.platforms import PLATFORMS, Platform
 from config.settings import Settings
 from core.chat.chat import Chat
-from core.chat.people import People
 from core.engine import Engine, ScriptedEngine
-from core.errors import ConchError, EngineError, StoreError
+from core.errors import ConchError, EngineError
 from core.gate.gate import Gate
 from core.local.plan import Outline
-from core.store import restoring, sqlite
 from core.store.store import Store
 
-LOCALES = Path(config.__file__).with_name("locales")
 SCRIPTED_WINDOW = 8192
 """Tokens (words) of the scripted engine's context window where the settings leave it to the model."""
 
 
 Hook = Callable[[Mapping[str, str], bytes], Awaitable[int]]
-EngineMaker = Callable[[Settings, Loading], AbstractAsyncContextManager[Engine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +79,7 @@ async def run(settings: Settings, engine: EngineMaker | None = None) -> int:
             async with (
                 open_core(settings, resumed(settings), loading, engine or open_engine) as core,
                 open_fronts(settings, core, wording, say, redact),
-                control.listen(settings.data_dir, methods(core)),
+                control.listen(settings.data_dir, methods(core.chat, core.store, core.health)),
             ):
                 sentence = await first(signalled(stop), engine_end(core, say, loading))
                 if not sentence:
@@ -294,7 +289,7 @@ def resumed(settings: Settings) -> tuple[str, ...]:
     return (*(front.platform.prefix for front in FRONTS if front.wanted(settings)), terminal.PREFIX)
 
 
-# conch chat, and commands beside a running Conch
+# conch chat
 
 
 def chat(settings: Settings, conversation: str = "main") -> int:
@@ -336,7 +331,7 @@ async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, inter
     with Loading(wording.bind(options.language), sys.stderr) as loading:
         async with (
             open_core(settings, (terminal.PREFIX,), loading, open_engine) as core,
-            control.listen(settings.data_dir, methods(core)),
+            control.listen(settings.data_dir, methods(core.chat, core.store, core.health)),
         ):
             await load_engine(core, loading)
             return await first(talk(core.chat), broken(core))
@@ -345,104 +340,6 @@ async def _chat(settings: Settings, conversation: str, keyboard: Keyboard, inter
 async def broken(core: Core) -> NoReturn:
     """Raises EngineError, with its sentence, once the engine is beyond repair."""
     raise EngineError(await core.engine.failed())
-
-
-async def run_command(settings: Settings, method: str, **arguments: Any) -> Any:
-    """Carries out ``export``, ``forget`` (``user``), ``backup`` (``file``) or ``stats``: by the running Conch if one
-    answers, else here, holding the data folder meanwhile.
-
-    Raises Refused, or another ConchError with a sentence.
-    """
-    if "file" in arguments:
-        arguments["file"] = absolute(arguments["file"])
-    try:
-        return await control.call(settings.data_dir, method, **arguments)
-    except NotRunning:
-        pass
-    if _never_used(settings.data_dir):
-        raise StoreError(
-            f"Nothing was ever kept in {settings.data_dir.absolute()}. Run this in the folder where Conch runs, or set "
-            "data_dir to the one that it has."
-        )
-    os.umask(0o077)
-    with hold(settings.data_dir):
-        async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
-            return await store_methods(store)[method](**arguments)
-
-
-def _never_used(folder: Path) -> bool:
-    """Is there no database, and nothing in the way of one either?"""
-    there = os.path.lexists(folder)
-    usable = not there or (folder.is_dir() and os.access(folder, os.X_OK))
-    return usable and not (there and (folder / sqlite.NAME).exists())
-
-
-async def bench(settings: Settings) -> list[str]:
-    """Measures this machine with the engine that the settings name; the figures and a verdict as sentences.
-
-    Raises StoreError while a Conch runs on the data folder: the two would slow each other down. Raises EngineError.
-    """
-    os.umask(0o077)
-    logs.configure("warning", settings.log.format, values.secrets(settings))
-    wording = Wording(LOCALES)
-    say = wording.bind(language(settings, wording))
-    with hold(settings.data_dir), Loading(say, sys.stderr) as loading:
-        async with open_engine(settings, loading) as engine:
-            loading("model")
-            await engine.ready()
-            loading("measuring")
-            try:
-                speed = await measure(engine)
-            finally:
-                loading.close()
-            return told(speed, say)
-
-
-async def restore(settings: Settings, file: Path) -> Path | None:
-    """Puts the backup ``file`` in the place of what is kept, while no Conch runs there; browsers are known again.
-
-    Returns where the database is that was there before. Raises a ConchError with a sentence, mostly before anything
-    has changed.
-    """
-    from bots.web import access
-
-    os.umask(0o077)
-    with hold(settings.data_dir):
-        before = await asyncio.to_thread(restoring.restore, file, settings.data_dir)
-        async with Store.open(settings.data_dir, retention_days=settings.store.retention_days) as store:
-            names = access.KEY_FILE, access.SECRET_FILE
-            kept = {name: text for name in names if (text := await store.get(f"file:{name}"))}
-        access.put_back(settings.data_dir, kept)
-    return before
-
-
-def methods(core: Core) -> dict[str, control.Method]:
-    """What another process may ask of a running Conch."""
-
-    async def health() -> object:
-        return core.health()
-
-    return {
-        **store_methods(core.store),
-        **{name: getattr(core.chat, name) for name in METHODS},
-        "stats": core.chat.stats,
-        "health": health,
-    }
-
-
-def store_methods(store: Store) -> dict[str, control.Method]:
-    """What can be done with the store alone."""
-
-    async def backup(file: str) -> None:
-        await store.backup(Path(file))
-
-    async def forget(user: str) -> int:
-        blanked = await store.forget(user)
-        await (people := People()).load(store)
-        await people.forget(store, user)
-        return blanked
-
-    return {"export": store.export, "forget": forget, "backup": backup, "stats": store.stats}
 
 
 # Values made of settings
@@ -491,11 +388,6 @@ async def open_engine(settings: Settings, loading: Loading) -> AsyncIterator[Eng
 def language(settings: Settings, wording: Wording) -> str:
     """What is spoken at this terminal: the setting, else what the system's locale says."""
     return spoken(settings.language, wording)
-
-
-def absolute(file: str | Path) -> str:
-    """The file by its whole path: the running Conch may have another working directory."""
-    return str(Path(file).absolute())
 
 
 def tell(sentence: str) -> None:

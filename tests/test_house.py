@@ -42,7 +42,7 @@ BELOW: dict[str, set[str]] = {
     "bots.terminal": {"core", "bots.talk"},
     "bots.host": {
         *("config.platforms", "config", "core", "core.chat", "core.gate", "core.local", "core.store"),
-        *("bots.talk", "bots.discord", "bots.terminal"),
+        *("bots.talk", "bots.discord", "bots.terminal", "bots.web"),
     },
     "bots": {
         *("config.platforms", "config", "core", "core.chat", "core.gate", "core.local", "core.store"),
@@ -66,7 +66,7 @@ LIBRARIES = {
     "pydantic_settings": ("config/*",),
 }
 """Libraries that belong to a part of the house."""
-READS_SETTINGS = {"bots/app.py", "bots/__main__.py", "bots/host/doctor.py", "bots/host/plan.py"}
+READS_SETTINGS = {"bots/app.py", "bots/__main__.py", "bots/host/actions.py", "bots/host/doctor.py"}
 READS_PLATFORMS = {"bots/talk/commands.py", "bots/host/logs.py"}
 """These read the table of the platforms, which holds no settings, and nothing else of config."""
 KNOWS_ENGINES = {"bots/app.py", "bots/host/doctor.py", "bots/host/plan.py"}
