@@ -13,35 +13,13 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, literal, n
 from sqlalchemy import delete as drop
 
 from core.store.records import CONVERSATION_COLUMNS, TURN_COLUMNS, begins
-from core.store.schema import NAMED, PAID, conversations, marks, people, set_meta, turns
+from core.store.schema import NAMED, PAID, PERSON, TEXT, conversations, marks, people, set_meta, turns
 
 Payer = Callable[[str], str]
 """A user's keyed hash."""
 
-_NO_TEXT = {
-    "prompt": "",
-    "quote": "",
-    "attachments": (),
-    "read": (),
-    "fits": 0,
-    "parts": (),
-    "more_until": None,
-    "reply": "",
-    "ids": None,
-    "shown": True,
-    "deleted": True,
-}
-_NOBODYS = {
-    **_NO_TEXT,
-    "user": "",
-    "conversation": "",
-    "place": "",
-    "scope": "",
-    "refs": (),
-    "persona": "",
-    "language": "",
-    "seed": 0,
-}
+_NO_TEXT = {column.name: column.info[TEXT] for column in turns.c if TEXT in column.info}
+_NOBODYS = _NO_TEXT | {column.name: column.info[PERSON] for column in turns.c if PERSON in column.info}
 _TIMES = ("asked", "accepted", "started", "finished", "more_until", "created", "updated")
 
 

@@ -98,27 +98,41 @@ class Attachments(TypeDecorator[tuple[Attachment, ...]]):
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in a column of type INTEGER
 
+TEXT, PERSON = "text", "person"
+"""Where a column says, in its ``info``, what it holds once a question is deleted, or once its person is forgotten."""
+
+
+def deleted(leaves: object) -> dict[str, object]:
+    """It belongs to the words of a question or an answer: deleting or forgetting them ``leaves`` this."""
+    return {TEXT: leaves}
+
+
+def forgotten(leaves: object) -> dict[str, object]:
+    """It tells of the person: forgetting them ``leaves`` this, deleting a question does not touch it."""
+    return {PERSON: leaves}
+
+
 metadata = MetaData()
 
 turns = Table(
     "turns",
     metadata,
     Column("id", Id, primary_key=True),  # rows are never deleted, so that a number is never given twice
-    Column("conversation", Words, nullable=False),
+    Column("conversation", Words, nullable=False, info=forgotten("")),
     Column("parent", Id, ForeignKey("turns.id")),
     Column("source", Id, ForeignKey("turns.id")),
     Column("kind", String(16), nullable=False),
-    Column("user", Words, nullable=False),
+    Column("user", Words, nullable=False, info=forgotten("")),
     # Who pays if that is not ``user``, or was before it was blanked: for 24 h a keyed hash, so that limits still hold;
     # later "", or NULL in a blanked turn.
     Column("payer", String(64)),
-    Column("persona", Words, nullable=False),
-    Column("language", Words, nullable=False),
-    Column("seed", BigInteger, nullable=False),
+    Column("persona", Words, nullable=False, info=forgotten("")),
+    Column("language", Words, nullable=False, info=forgotten("")),
+    Column("seed", BigInteger, nullable=False, info=forgotten(0)),
     Column("finish_reason", String(16)),
     Column("cause", Words),
-    Column("shown", Boolean, nullable=False),
-    Column("deleted", Boolean, nullable=False),
+    Column("shown", Boolean, nullable=False, info=deleted(True)),
+    Column("deleted", Boolean, nullable=False, info=deleted(True)),
     Column("attempts", Integer, nullable=False),
     Column("prompt_tokens", Integer, nullable=False),
     Column("computed_tokens", Integer, nullable=False),
@@ -129,18 +143,20 @@ turns = Table(
     Column("accepted", Double, nullable=False),
     Column("started", Double),
     Column("finished", Double),
-    Column("more_until", Double),  # the next message of its person is more of this question, if it was sent by then
-    Column("read", Items, nullable=False),
-    Column("fits", Integer, nullable=False),
-    Column("parts", Items, nullable=False),
-    Column("scope", Words, nullable=False),
-    Column("place", Words, nullable=False),
-    Column("refs", Items, nullable=False),
-    Column("prompt", Words, nullable=False),  # the long columns come last: what only looks at the others reads less
-    Column("quote", Words, nullable=False),
-    Column("attachments", Attachments, nullable=False),
-    Column("reply", Words, nullable=False),
-    Column("ids", Items),
+    # The next message of its person is more of this question, if it was sent by then.
+    Column("more_until", Double, info=deleted(None)),
+    Column("read", Items, nullable=False, info=deleted(())),
+    Column("fits", Integer, nullable=False, info=deleted(0)),
+    Column("parts", Items, nullable=False, info=deleted(())),
+    Column("scope", Words, nullable=False, info=forgotten("")),
+    Column("place", Words, nullable=False, info=forgotten("")),
+    Column("refs", Items, nullable=False, info=forgotten(())),
+    # The long columns come last: what only looks at the others reads less.
+    Column("prompt", Words, nullable=False, info=deleted("")),
+    Column("quote", Words, nullable=False, info=deleted("")),
+    Column("attachments", Attachments, nullable=False, info=deleted(())),
+    Column("reply", Words, nullable=False, info=deleted("")),
+    Column("ids", Items, info=deleted(None)),
 )
 Index("turns_by_conversation", turns.c.conversation)
 Index("turns_by_parent", turns.c.parent)

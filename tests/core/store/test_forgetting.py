@@ -14,7 +14,7 @@ from core.errors import TooFast
 from core.limits import Limits, Spend
 from core.store.database import Database
 from core.store.erasing import Erasing
-from core.store.schema import get_meta, set_meta
+from core.store.schema import PERSON, TEXT, Attachments, Items, Words, get_meta, set_meta, turns
 from core.store.store import Store
 from tests.support.store_samples import ANN, BOB, DAY, NOON, answer, ask, holding, question
 
@@ -297,3 +297,8 @@ async def test_rebuilding_leaves_the_writer_alone_ten_times_as_long_as_it_took(t
         assert not erasing.owed
         assert list(times) == []
         assert await database.read(lambda connection: get_meta(connection, "unclean")) == ""
+
+
+def test_each_column_that_can_hold_somebodys_words_says_what_forgetting_leaves_of_it() -> None:
+    holds = [column for column in turns.c if isinstance(column.type, Words | Items | Attachments)]
+    assert {column.name for column in holds if not column.info.keys() & {TEXT, PERSON}} == {"cause"}
