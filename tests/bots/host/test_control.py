@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import socket
@@ -19,6 +20,7 @@ from bots.host.control import Failed, RefusedThere
 from bots.host.folder import Held, hold
 from bots.host.remote_chat import METHODS, remote_chat
 from bots.talk.commands import NotRunning, Talk
+from core.chat.chat import Chat
 from core.errors import NotFound, StoreError, TooFast
 from core.events import Delta, Finished, Queued
 from core.messages import Question, Revision
@@ -231,3 +233,19 @@ def test_a_file_in_the_folders_place_is_a_sentence(tmp_path: Path) -> None:
         pass
     with pytest.raises(StoreError, match="a file in its place"), hold(tmp_path / "data" / "deeper"):
         pass
+
+
+def test_a_running_conch_offers_all_that_a_talk_needs_as_chat_takes_it() -> None:
+    needed = {name for name, member in vars(Talk).items() if inspect.iscoroutinefunction(member)}
+    assert needed == set(METHODS)
+    for name in METHODS:
+        wanted, offered = (inspect.signature(getattr(owner, name)).parameters for owner in (Talk, Chat))
+        assert wanted.keys() <= offered.keys()
+
+
+async def test_a_question_with_a_field_that_this_conch_does_not_know_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    async with served(tmp_path):
+        with pytest.raises(Failed, match="does not understand"):
+            await control.call(tmp_path, "send", question={"conversation": KEY, "user": ME, "event": "console:1"})
+        with pytest.raises(Failed, match="does not understand"):
+            await control.call(tmp_path, "status", user=ME, mood="glad")

@@ -61,9 +61,10 @@ class Here:
 
 
 async def until_said(home: House, wall: Wall, text: str) -> None:
-    """Let the engine speak until the wall shows ``text``."""
+    """Let the engine speak until the wall shows ``text``: no word more, however late the wall is."""
     while text not in wall.messages.values():
-        home.engine.step()
+        if all(reply.text != text for reply in home.chat._answering.live.values()):
+            home.engine.step()
         await asyncio.sleep(0.001)
 
 

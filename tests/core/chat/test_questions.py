@@ -416,7 +416,7 @@ async def test_parts_of_many_people_at_once_stay_with_their_own(tmp_path: Path) 
 
         assert await asyncio.gather(*map(paste, range(8))) == [f"{n}.0 {n}.1 {n}.2 " for n in range(8)]
         home.engine.release()
-        await until(lambda: not home.gate.waiting and not home.gate.running)
+        await until(lambda: not home.chat._answering.live)
         for number in range(8):
             (kept,) = await home.chat.history(f"web:p{number}:c", f"web:p{number}")
             assert (kept.prompt, kept.reply) == (f"{number}.0 {number}.1 {number}.2 ", "a1 a2 a3 a4")
