@@ -96,8 +96,8 @@ class Revision:
     ``target`` is the turn. ``user`` wants it, and pays for it, by the event ``event``, which came ``at`` that time in
     Unix seconds (None: now) and from these ``places``. ``moderates`` is the chat (a ``scope``) in which the platform
     lets this person act on other people's answers. ``text`` is what an edited question reads now. ``place`` is where
-    the answer is shown (None: where the old one is); ``take_over`` shows it in the old one's messages. ``branch``: the
-    conversation goes on from it, also where the old one is not its newest.
+    the answer is shown (None: where the old one is); ``take_over`` shows it in the old one's messages. ``branch``: its
+    owner's conversation goes on from it, also where the old one is not its newest.
     """
 
     target: Target

@@ -30,6 +30,8 @@ T = TypeVar("T")
 Interaction = discord.Interaction[Any]
 
 DEFER_SECONDS = 0.8
+CLOCKS_APART = 60.0
+"""Seconds by which Discord's clock may be behind ours."""
 FORM = "conch:about"
 """The id of the form of "Ask about this"; what it is about is in the form itself, so that any process can read it."""
 FORM_CHARACTERS = 4000
@@ -101,7 +103,7 @@ class Interactions:
             await self._forget_response(interaction)
 
     async def _stop(self, interaction: Interaction, number: int) -> Turn | None:
-        turn = await self._turn_under(interaction, number)
+        turn = await self._turn_under(interaction, number, newest=True)
         user, places = name_of(interaction.user.id), self.places(interaction)
         return await self._desk.chat.cancel(turn.id, user, places=places, moderates=self.moderates(interaction))
 
@@ -322,28 +324,29 @@ class Interactions:
         may = interaction.is_guild_integration() and interaction.permissions.manage_messages
         return self.scope(interaction) if may else ""
 
-    async def _turn_under(self, interaction: Interaction, number: int) -> Turn:
-        """The turn whose button was pressed. Raises NotFound.
+    async def _turn_under(self, interaction: Interaction, number: int, *, newest: bool = False) -> Turn:
+        """The turn whose button was pressed; where the message shows a newer answer than its buttons do, and the
+        question was edited meanwhile or ``newest`` is wanted, that one. Raises NotFound.
 
         A number alone proves nothing: the message must be one of those in which this question is answered, or one of
-        ours in the turn's channel, of which the store has not heard yet.
+        ours in the turn's channel, sent after it was accepted, of which the store has not heard yet.
         """
         chat, message = self._desk.chat, interaction.message
         if message is None:
             raise NotFound
         turn = await chat.turn(number)
         try:
-            shown = await self._turn_in(message)
+            shown = last = await self._turn_in(message)
         except NotFound:
-            place = Place.read(turn.place)
-            if not self._is_ours(message) or place is None or place.channel != interaction.channel_id:
+            if not self._is_ours(message) or not _may_show(message, turn):
                 raise
             return turn
         while shown.id != turn.id and shown.source is not None and shown.kind in ("regenerate", "edit"):
-            shown = await chat.turn(shown.source)  # the message shows a newer one than its buttons do
+            newest |= shown.kind == "edit"
+            shown = await chat.turn(shown.source)
         if shown.id != turn.id:
             raise NotFound
-        return turn
+        return last if newest else turn
 
     async def _newest_of(self, message: discord.Message) -> Turn:
         """What stands in the messages of the answer that this is, or is the question of. Raises NotFound."""
@@ -376,6 +379,14 @@ class Interactions:
             await call
         except ChannelError as failure:
             log.info("an interaction was not answered", extra={"why": str(failure)})
+
+
+def _may_show(message: discord.Message, turn: Turn) -> bool:
+    """May a message of ours that the store does not know yet be one of this turn's? A number of another database, say,
+    means a turn elsewhere, or one that is newer than the message."""
+    place = Place.read(turn.place) if turn.conversation.startswith(PREFIX) else None
+    sent = message.created_at.timestamp() + CLOCKS_APART
+    return place is not None and place.channel == message.channel.id and turn.accepted <= sent
 
 
 def _asker(turn: Turn) -> int:

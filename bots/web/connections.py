@@ -8,13 +8,17 @@ connections without asking keeps nobody out who asks.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import resource
+import sys
+import termios
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 
 import h11
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bots.web.access import Proxies, party
@@ -142,18 +146,25 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Somebody has connected; where there is no room, what they ask is answered so."""
         super().connection_made(transport)
-        self._at: tuple[Phase, object] | None = None
+        self._at: tuple[Phase, object, bool] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._dismissed = False
         self.party = self.held.party(self.client[0] if self.client else "")
-        if not self.held.add(self):
-            self.app = _FULL
+        self._app = self.app if self.held.add(self) else _FULL
+        self.app = self._answer
         self._settle()
 
     def data_received(self, data: bytes) -> None:
         """More of a request has come."""
         super().data_received(data)
         self._settle()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The page's answer. Where it ends before it is complete, uvicorn closes the connection and says nothing."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self.loop.call_soon(self._settle)
 
     def on_response_complete(self) -> None:
         """An answer has been given."""
@@ -181,7 +192,7 @@ class Connection(H11Protocol):
 
     def _settle(self) -> None:
         """Take the place of the phase that it has come to, and that one's deadline."""
-        at = self._phase(), self.cycle
+        at = self._phase(), self.cycle, self.transport.is_closing()
         if self._dismissed or at == self._at:
             return
         self._at = at
@@ -191,9 +202,34 @@ class Connection(H11Protocol):
             self._deadline = self.loop.call_later(bounds.header_seconds, self.dismiss, HTTPStatus.REQUEST_TIMEOUT)
         elif at[0] is Phase.BODY:
             self._deadline = self.loop.call_later(bounds.body_seconds, self.dismiss, HTTPStatus.REQUEST_TIMEOUT)
-        elif at[0] is Phase.IDLE:  # uvicorn's own ends with the next byte, even one of the request before
-            self._deadline = self.loop.call_later(self.timeout_keep_alive, self.transport.close)
+        elif at[0] is Phase.IDLE:
+            self._rest()
         self.held.put(self, at[0])
+
+    def _rest(self) -> None:
+        """Close it after uvicorn's time for resting, whose own ends with the next byte, even one of the request before.
+        Whoever still takes the end of an answer may go on; who has taken nothing of it meanwhile holds it no longer."""
+        before = self._untaken()
+
+        def over() -> None:
+            unsent = self.transport.get_write_buffer_size()
+            self.transport.close()
+            if unsent and self._untaken() < before:
+                self._rest()
+            elif unsent:
+                self.transport.abort()
+
+        self._deadline = self.loop.call_later(self.timeout_keep_alive, over)
+
+    def _untaken(self) -> int:
+        """Bytes of the answer that the other end has not taken: those that are here, and, where the system tells, those
+        that it has in hand, often megabytes."""
+        here, taking = self.transport.get_write_buffer_size(), self.transport.get_extra_info("socket")
+        try:
+            told = fcntl.ioctl(taking.fileno(), termios.TIOCOUTQ, bytes(4))  # SIOCOUTQ: tcp(7)
+        except OSError:
+            return here
+        return here + int.from_bytes(told, sys.byteorder)
 
     def _phase(self) -> Phase:
         if self.transport.is_closing():

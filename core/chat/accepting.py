@@ -224,7 +224,7 @@ class Accepting:
                 self._remade(old, kind, question, self._asked(revision.at), parts),
                 parent=old.id if kind == "proceed" else old.parent,
                 take_over=revision.take_over,
-                move_head=revision.branch or await self._turns.is_newest(old),
+                move_head=(revision.branch and revision.user == old.user) or await self._turns.is_newest(old),
                 payer=revision.user if revision.user != old.user else None,
             )
             shown = self._answering.replies.get(old.id) if revision.take_over else None

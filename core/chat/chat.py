@@ -117,8 +117,8 @@ class Chat:
 
     async def proceed(self, revision: Revision) -> Reply:
         """Continue an answer that was cut by its length or stopped: a child turn without a question; always the same
-        one, however often it is asked for. The conversation goes on from it. Who may, and who pays: see
-        ``regenerate``."""
+        one, however often it is asked for. The conversation goes on from it, where somebody else wants it only if that
+        answer was its newest. Who may, and who pays: see ``regenerate``."""
         return await self._accepting.again("proceed", replace(revision, branch=True))
 
     async def edit(self, revision: Revision) -> Reply:

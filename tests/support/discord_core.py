@@ -126,8 +126,8 @@ class Beach:
         return [messages[-1].content for messages in self.engine.asked]
 
     async def settled(self) -> None:
-        """Nothing is being shown any more."""
-        await self.until(lambda: not self.front._showing)
+        """Nothing is being answered or shown any more."""
+        await self.until(lambda: not self.chat._answering.live and not self.front._showing)
 
 
 def shows(interaction: Interaction, text: str) -> bool:

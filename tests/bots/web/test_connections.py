@@ -13,9 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
 
-from bots.web.connections import MOST_CONNECTIONS, MOST_FILES, Bounds, room
-from tests.support.page_server import Site, ask, introduced, site, stream
+from bots.web.access import Proxies
+from bots.web.connections import MOST_CONNECTIONS, MOST_FILES, Bounds, Connections, protocol, room
+from tests.support.page_server import Site, ask, introduced, site, stream, until
 
 HEADERS = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Half"
 BODY = b"POST /api/session HTTP/1.1\r\nHost: %b\r\nOrigin: http://%b\r\n"
@@ -273,3 +276,85 @@ assert raise_files() == min({told}, most)
 assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min({told}, most), hard)
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
+
+
+# Those who ask and take nothing
+
+
+ANSWER = 8_000_000
+"""Bytes: more than the system keeps of an answer that nobody takes."""
+
+
+async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+    """A long answer; at /cut it ends in the middle."""
+    length = (b"content-length", str(ANSWER).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    cut = scope["path"] == "/cut"
+    await send({"type": "http.response.body", "body": b"x" * (ANSWER // (1 + cut)), "more_body": cut})
+
+
+@asynccontextmanager
+async def served(bounds: Bounds, rest: int) -> AsyncIterator[tuple[int, Connections]]:
+    """A server of that answer: its port, and its connections, which may rest for so many seconds."""
+    held = Connections(bounds, Proxies(()))
+    config = uvicorn.Config(
+        whole,
+        http=protocol(held),
+        lifespan="off",
+        log_config=None,
+        timeout_keep_alive=rest,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        running = asyncio.create_task(server.serve([listening]))
+        try:
+            await until(lambda: server.started)
+            yield listening.getsockname()[1], held
+        finally:
+            server.should_exit = server.force_exit = True
+            await running
+
+
+async def asking(port: int, path: str) -> socket.socket:
+    """Somebody who asks and reads nothing."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    one.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(one, ("127.0.0.1", port))
+    await loop.sock_sendall(one, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return one
+
+
+@pytest.mark.parametrize("path", ["/", "/cut"])
+async def test_who_takes_no_answer_gives_way_to_a_visitor(path: str) -> None:
+    """Also where the answer was broken off: such a connection is closed, and its end never comes."""
+    async with served(Bounds(in_all=3), rest=60) as (port, held):
+        deaf = [await asking(port, path) for _ in range(3)]
+        await until(lambda: len(held._idle) == 3)
+        visitor = await asking(port, "/")
+        assert (await asyncio.get_running_loop().sock_recv(visitor, 15)) == b"HTTP/1.1 200 OK"
+        for one in (*deaf, visitor):
+            one.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/cut"])
+async def test_who_takes_no_answer_is_cut_off_when_the_time_for_resting_is_over(path: str) -> None:
+    async with served(Bounds(), rest=1) as (port, held):
+        deaf = await asking(port, path)
+        await until(lambda: len(held._all) == 1)
+        await until(lambda: not held._all)
+        deaf.close()
+
+
+async def test_who_takes_an_answer_slowly_gets_all_of_it() -> None:
+    async with served(Bounds(), rest=1) as (port, _):
+        slow = await asking(port, "/")
+        taken, loop = 0, asyncio.get_running_loop()
+        while taken < ANSWER and (more := await loop.sock_recv(slow, 40_000)):
+            taken += len(more)
+            await asyncio.sleep(0.001)
+        assert taken >= ANSWER
+        slow.close()

@@ -113,3 +113,21 @@ async def test_forgetting_one_of_the_two_gives_neither_a_fresh_budget_nor_the_ot
         for user in (BOB, ANN, BOB):
             await home.chat.forget(user)
             assert (await left(home, ANN), await left(home, BOB)) == (2, 2)
+
+
+async def test_a_moderators_continue_leads_nobody_back_to_what_they_had_left(tmp_path: Path) -> None:
+    async with house(tmp_path, max_tokens=2) as home:
+        one, two = await asked(home, "one"), await asked(home, "two")
+        await finish(await home.chat.proceed(Revision(one.turn.id, BOB, "web:more", moderates=HERE)), home.engine)
+        assert [turn.id for turn in await home.chat.history(C, ANN)] == [one.turn.id, two.turn.id]
+        await home.chat.new(C, ANN)
+        await finish(await home.chat.proceed(Revision(two.turn.id, BOB, "web:old", moderates=HERE)), home.engine)
+        assert await home.chat.history(C, ANN) == []
+
+
+async def test_a_moderators_continue_of_the_newest_answer_is_part_of_the_conversation(tmp_path: Path) -> None:
+    async with house(tmp_path, max_tokens=2) as home:
+        one = await asked(home, "one")
+        more = await home.chat.proceed(Revision(one.turn.id, BOB, "web:more", moderates=HERE))
+        await finish(more, home.engine)
+        assert [turn.id for turn in await home.chat.history(C, ANN)] == [one.turn.id, more.turn.id]
