@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from bots.talk.view import File
 from bots.talk.wording import Say, Wording
 from config.platforms import PERSON
-from core.chat.requests import Status
+from core.chat.options import Status
 from core.errors import ConchError, NotFound, Refused
 from core.events import Delta, Finished, Queued
 from core.messages import Persona, Question, Revision, Target, Turn

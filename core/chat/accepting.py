@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from core.chat.answering import Answering, Observe
+from core.chat.options import Options, holds, title
 from core.chat.people import People
 from core.chat.personas import Voices
 from core.chat.reply import Reply
-from core.chat.requests import Options, holds, title
 from core.chat.turns import Turns
 from core.errors import (
     Draining,

@@ -15,11 +15,11 @@ from typing import Any, Literal
 from core.chat.accepting import Accepting
 from core.chat.answering import Answering, Observe, readable
 from core.chat.changes import Changes
+from core.chat.options import Options, Status, holds
+from core.chat.options import title as line
 from core.chat.people import People
 from core.chat.personas import Voices
 from core.chat.reply import Reply
-from core.chat.requests import Options, Status, holds
-from core.chat.requests import title as line
 from core.chat.turns import Turns
 from core.engine import Engine, Sampling
 from core.errors import NotFound, NotYours

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console as RichConsole
 
-from bots.app import LOCALES
 from bots.host import control
 from bots.host.remote_chat import METHODS, remote_chat
 from bots.talk.commands import Answer, Talk
@@ -24,6 +23,7 @@ from bots.talk.wording import Wording
 from bots.terminal.front import Console, Options
 from bots.terminal.keyboard import Interrupted, Lines, printable
 from bots.terminal.pane import PARSER, Pane, settled_length
+from config import LOCALES
 from core.errors import ConchError
 from core.messages import Question
 from tests.support.stepped_engine import until

@@ -10,9 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.app import LOCALES
-from bots.host.plan import sentences
-from bots.talk.wording import Wording
 from core.local.options import LocalOptions
 from core.local.plan import OPENCHAT, SHORT, WORKSPACE, DoesNotFit, Free, Outline, Plan, Shape, Speeds, decoder, plan
 
@@ -170,12 +167,3 @@ def test_the_plan_is_made_from_what_is_free_and_says_so(
     assert "too little free memory" in caplog.text
     planned(7.5, slots=30)
     assert "engine.slots is 30, but there is room for" in caplog.text
-
-
-@pytest.mark.parametrize("spoken", ["en", "ko", "zh"])
-def test_that_long_answers_have_no_room_is_said_with_the_plan(spoken: str) -> None:
-    say = Wording(LOCALES).bind(spoken)
-    outline = Outline("openchat", "float16", on_card(5.5), rate=40.0)
-    (first, *rest) = sentences(outline, 1024, say)
-    assert "2,048" in first or "2 048" in first
-    assert sentences(outline, 4096, say) == [first, say("console-plan-short", wanted=4096, longest=1024), *rest]
