@@ -10,6 +10,7 @@ import pytest
 
 from core.chat.people import People
 from core.limits import Limits
+from core.messages import Question
 from tests.servers.discord.interactions import Interaction
 from tests.servers.discord.model import MANAGE_MESSAGES, Channel, Message, User
 from tests.servers.discord.people import Person, answers
@@ -204,5 +205,29 @@ async def test_buttons_of_an_earlier_conch_whose_ids_name_the_asker_still_work(t
         (answer,) = answers(town.channel)
         answer.components = buttons(1, town.bob.user.id)
         await here.said(town.bob.presses(answer, "stop"), SAY("not-yours"))
+        town.ann.presses(answer, "stop")
+        await here.until(lambda: answer.content == SAY("stopped"), speak=False)
+
+
+async def test_a_number_that_means_a_turn_elsewhere_acts_on_nothing(town: Town, tmp_path: Path) -> None:
+    """A message of ours that another database knew: its buttons carry that one's numbers."""
+    async with beach(tmp_path, town) as here:
+        place = '{"chat":5}'
+        other = Question("telegram:1:5:9", f"discord:{town.ann.user.id}", "telegram:1:5:1", "there", place=place)
+        turn = (await here.chat.send(other)).turn
+        stray = forged(town, town.channel, town.server.world.bot, turn.id)
+        await here.said(town.ann.presses(stray, "regenerate"), SAY("not-found"))
+        await here.said(town.ann.presses(stray, "stop"), SAY("not-found"))
+        assert here.chat.live(turn.id) is not None
+
+
+async def test_stop_under_a_question_that_was_edited_meanwhile_stops_its_new_answer(town: Town, tmp_path: Path) -> None:
+    async with beach(tmp_path, town) as here:
+        asked = town.ann.asks(town.channel, "q")
+        await here.until(lambda: answers(town.channel) and answers(town.channel)[-1].button("stop"), speak=False)
+        answer = answers(town.channel)[-1]
+        town.ann.edits(asked, f"<@{town.server.world.bot.id}> better")
+        await here.until(lambda: here.asked() == ["q", "better"], speak=False)
+        answer.components = buttons(1, town.ann.user.id)  # as it stands until the first edit of the new one
         town.ann.presses(answer, "stop")
         await here.until(lambda: answer.content == SAY("stopped"), speak=False)
