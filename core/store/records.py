@@ -31,7 +31,9 @@ from core.limits import DAY, Spend
 from core.messages import Conversation, End, Kind, Question, Turn
 from core.store.schema import conversations, events, people, storable, storable_file, storable_turn, turns
 
-FIGURES = ("prompt_tokens", "computed_tokens", "reply_tokens", "cost", "left_out", "read", "fits")
+FIGURES = tuple(
+    field.name for field in fields(End) if field.name not in ("reason", "cause", "at", "reply", "ids", "shown")
+)
 """What an End tells of its turn beside the words: they stay, too, where those are blanked."""
 TURN_COLUMNS = [turns.c[field.name] for field in fields(Turn)]
 CONVERSATION_COLUMNS = [conversations.c[field.name] for field in fields(Conversation)]
