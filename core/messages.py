@@ -86,7 +86,7 @@ class Question:
     @property
     def kept(self) -> dict[str, Any]:
         """What its turn keeps of it as it is, by the names of Turn's fields."""
-        return {name: getattr(self, name) for name in KEPT}
+        return _kept(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Turn:
 
     def question(self, event: str, text: str) -> Question:
         """Its question, asked anew by ``event`` in the words ``text``, with all that belonged to it."""
-        kept = {name: getattr(self, name) for name in KEPT} | {"more_until": None}
+        kept = _kept(self) | {"more_until": None}
         return Question(event=event, text=text, persona=self.persona, language=self.language, **kept)
 
     @property
@@ -209,6 +209,10 @@ class Turn:
 _TURNS = frozenset(field.name for field in fields(Turn)) - {"parent", "persona", "language"}
 KEPT = tuple(field.name for field in fields(Question) if field.name in _TURNS)
 """What a turn keeps of its question as it is; the three others are decided when it is accepted."""
+
+
+def _kept(value: Question | Turn) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in KEPT}
 
 
 @dataclass(frozen=True, slots=True)

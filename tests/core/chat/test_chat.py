@@ -27,8 +27,8 @@ from core.errors import (
 from core.events import Delta, Finished, Queued
 from core.limits import Limits
 from core.messages import Question, Revision
-from core.store.store import NewTurn
 from tests.support.stepped_engine import SteppedEngine, until
+from tests.support.store_samples import question
 from tests.support.whole_core import House, finish, house
 
 ANN, BOB = "web:ann", "web:bob"
@@ -787,17 +787,8 @@ async def test_an_edited_turn_that_a_crash_left_open_is_not_taken_up_beside_its_
     async with house(tmp_path) as home:
         old = await home.chat.send(Question(C, ANN, "web:1", "one"))
         await home.chat.drain(0)
-        taken = NewTurn(
-            Question(C, ANN, "web:2", "uno"),
-            "edit",
-            default_persona="assistant",
-            language="en",
-            seed=1,
-            max_tokens=10,
-            asked=home.clock(),
-            source=old.turn.id,
-            parent=None,
-        )
+        decided = {"kind": "edit", "source": old.turn.id, "parent": None, "asked": home.clock()}
+        taken = question("web:2", conversation=C, prompt="uno", **decided)
         await home.store.accept(taken, None)
     async with house(tmp_path) as home:
         assert await home.chat.resume(["web:"]) == 1
@@ -811,16 +802,8 @@ async def test_a_text_forgotten_in_mid_accept_does_not_come_back(home):
     home.engine.release()
     old = await home.ask(C, "secret")
     await home.chat.forget(ANN)
-    again = NewTurn(
-        Question(C, ANN, "web:2", "secret"),
-        "regenerate",
-        default_persona="assistant",
-        language="en",
-        seed=1,
-        max_tokens=10,
-        asked=home.clock(),
-        source=old.turn.id,
-    )
+    decided = {"kind": "regenerate", "source": old.turn.id, "asked": home.clock()}
+    again = question("web:2", conversation=C, prompt="secret", **decided)
     with pytest.raises(NotFound):
         await home.store.accept(again, None)
 
